@@ -242,6 +242,18 @@ def test_a_variable_that_was_not_filled_in_is_named(line: str, variable: str) ->
     with pytest.raises(UsageError) as caught:
         named(tags=(line,))
     assert caught.value.hint.startswith(f"check how {variable} is written, a variable that was not filled in")
+    with pytest.raises(UsageError) as caught:
+        named(images=(line.replace(":1", ""),))
+    assert caught.value.hint.startswith(f"check how {variable} is written, a variable that was not filled in")
+
+
+def test_a_name_that_is_switched_off_is_not_said_to_be_missing() -> None:
+    told: list[Event] = []
+    context = replace(MAIN, image="h.io/g/p", image_variable="CI_REGISTRY_IMAGE")
+    named(context, emit=told.append, images=("h.io/g/p,enable=false",))
+    (warned,) = told
+    assert isinstance(warned, Warned)
+    assert warned.text == "nothing is pushed: `enable=false` switches off all that `images` names"
 
 
 def test_a_misspelt_rule_is_told_as_one_also_where_there_is_no_name() -> None:

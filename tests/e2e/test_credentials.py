@@ -204,9 +204,13 @@ def test_a_password_is_not_for_a_base_image_beside_an_image_that_is_pushed(
     assert not [request for request in proxy.requests if "Authorization" in request.headers]
 
 
-@pytest.mark.parametrize("named", ["/owner", "https:///x", "//", "https://"])
+@pytest.mark.parametrize(
+    "named", ["/owner", "https:///x", "//", "https://", "$CI_REGISTRY", "${{ vars.HOST }}", "a b"]
+)
 def test_a_registry_without_a_host_is_no_registry(publish: Publish, archive: Path, named: str) -> None:
-    """`${HOST}/owner` where HOST is not set: it would be every registry."""
+    """`${HOST}/owner` where HOST is not set would be every registry, and a variable that was not filled in none: its password
+    would be left aside without a word.
+    """
     ended = publish("--source", str(archive), "--tags", "127.0.0.1:1/a:1", "--registry", named, **LOGIN)
     assert (ended.code, ended.stdout) == (2, "")
     assert "names no host" in ended.stderr

@@ -145,6 +145,37 @@ def test_a_malformed_installable_is_refused(folder: Path, text: str, message: st
     assert "hunter2" not in caught.value.message + caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("files", "flake", "message", "hint"),
+    [
+        (["service/flake.nix"], ".#image", "top", "write `./service`; "),
+        (["app/service/flake.nix", "app/x"], ".#image", "top", "write `./app/service`; "),
+        (["app/service/flake.nix"], "./app#image", "top/app", "write `./app/service`; "),
+        (["a/flake.nix", "b/flake.nix", "c/flake.nix"], ".", "top", "` or `./"),
+        ([".direnv/x/flake.nix", "x/y/z/flake.nix"], ".", "top", "write the folder that holds it"),
+        (
+            ["flakeship-report/.gitignore"],
+            ".",
+            "top, which holds only flakeship-report",
+            "`GIT_STRATEGY: none`",
+        ),
+    ],
+)
+def test_a_flake_below_the_folder_is_named(
+    files: list[str], flake: str, message: str, hint: str, tmp_path: Path
+) -> None:
+    """A monorepo, a checkout in a folder of its own, and a job of GitLab that checks nothing out."""
+    top = tmp_path / "top"
+    (top / ".git").mkdir(parents=True) if ".gitignore" not in files[0] else top.mkdir()
+    for name in files:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).touch()
+    with pytest.raises(UsageError) as caught:
+        Installable.parse(flake, cwd=top)
+    assert caught.value.message.endswith(f"there is no flake.nix in {tmp_path}/{message}")
+    assert hint in caught.value.hint
+
+
 def test_a_repository_ends_the_search_for_flake_nix(tmp_path: Path) -> None:
     (tmp_path / "flake.nix").touch()
     (tmp_path / "repository/.git").mkdir(parents=True)

@@ -192,7 +192,12 @@ def naming_of(
             'add a rule such as `type=sha`, or set `push: "false"` where there is nothing to push',
         )
     if request.context.image_variable and request.pushes and not placed and not variant:
-        why = f"{request.context.image_variable} is not set, and neither `images` nor `tags` nor `to` says where to"
+        variable = request.context.image_variable
+        why = (
+            "`enable=false` switches off all that `images` names"
+            if request.first_image
+            else f"{variable} is not set, and neither `images` nor `tags` nor `to` says where to"
+        )
         emit(events.Warned(f"nothing is pushed: {why}", hint=_hint_for_no_name(request.context)))
     return Naming(references, metadata, evaluation)
 

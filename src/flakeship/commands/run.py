@@ -13,7 +13,7 @@ from flakeship import events
 from flakeship.commands.runtime import Runtime
 from flakeship.errors import UsageError
 from flakeship.image.workers import joined
-from flakeship.registry.reference import Reference, normal_registry
+from flakeship.registry.reference import Reference, names_a_host
 from flakeship.settings.declaration import Settings
 from flakeship.stores.temporary import TemporaryStore, temporary_store
 
@@ -68,7 +68,7 @@ class Run:
 
     def check_connections(self) -> None:
         """UsageError for a `ca`, `plain-http` or `registry` that can't be. An image that goes nowhere needs no HTTP client for that."""
-        if self._settings.registry and not normal_registry(self._settings.registry):
+        if self._settings.registry and not names_a_host(self._settings.registry):
             raise UsageError(
                 f"registry: {self._settings.registry!r} names no host",
                 hint="write HOST or HOST:PORT, the registry that `username` and `password` are for, and check that no variable in it is unset",

@@ -12,6 +12,7 @@ from typing import Final
 from flakeship.errors import UsageError
 from flakeship.metadata.syntax.fields import parse_fields
 from flakeship.metadata.syntax.lists import Placed
+from flakeship.metadata.unfilled import unfilled
 
 _HINT: Final = (
     "write REGISTRY/NAME, or name=REGISTRY/NAME,enable=true|false; letters, digits and . _ - in between"
@@ -65,8 +66,10 @@ def _checked(name: Placed) -> str:
     if not _IMAGE.fullmatch(lowered):
         image, _, tag = name.text.rpartition(":")
         is_tagged = "/" not in tag and _IMAGE.fullmatch(image.lower())
+        in_tags = f"write {image} here, and the tag in `tags`: `tags: {tag}`" if is_tagged and tag else ""
+        _, of_variable = unfilled(name.text)
         raise UsageError(
             f"{name.where()}{name.text!r} is not an image name",
-            hint=f"write {image} here, and the tag in `tags`: `tags: {tag}`" if is_tagged and tag else _HINT,
+            hint=of_variable or in_tags or _HINT,
         )
     return lowered

@@ -5,6 +5,7 @@ https://nix.dev/manual/nix/latest/command-ref/new-cli/nix#installables
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -29,6 +30,7 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z0-9_.-]+)*/?")
 _SHELL: Final = re.compile(r"[\s\"'$&;()<>|*?!`\\\[\]{}~]")
 _PASSWORD: Final = re.compile(r"https?://[^/@]+@|://[^/@]*:[^/@]*@")
 _EXAMPLES: Final = "write an installable such as `.`, `.#image`, `./folder#packages.x86_64-linux.image` or `github:owner/repo#image`"
+_MOST_SEEN: Final = 100
 _FILES: Final = "write `file: default.nix` and `attr: image`, and pins as `nixpkgs=PATH-OR-URL`"
 
 
@@ -258,10 +260,25 @@ def _flake_folder(folder: Path, flake: str, *, above: bool, dir: str) -> Path:  
     found = _flake_above(folder) if above else folder if (folder / "flake.nix").exists() else None
     if found:
         return found
-    empty = not any(folder.iterdir())
+    below = _flakes_below(folder)
+    there = sorted(folder.iterdir())
+    # The folder of a job's report is one that git is told to ignore.
+    if not below and all((each / ".gitignore").is_file() for each in there):
+        only = f"holds only {', '.join(each.name for each in there)}" if there else "is empty"
+        raise NoFlakeError(
+            f"flake: there is no flake.nix in {folder}, which {only}",
+            hint="check the repository out before this step (on GitHub: actions/checkout; on GitLab: without `GIT_STRATEGY: none`)",
+        )
+    named = [_dotted(Path(flake, each)) if flake.startswith(".") else str(folder / each) for each in below]
+    meant = " or ".join(f"`{each}`" for each in named) or "the folder that holds it, with `./` in front"
     raise NoFlakeError(
-        f"flake: there is no flake.nix in {folder}{', which is empty' if empty else ''}",
-        hint="check the repository out before this step (on GitHub: actions/checkout)"
-        if empty
-        else "write the folder that holds it, with `./` in front; a CI job has only files that git tracks (`git add flake.nix`)",
+        f"flake: there is no flake.nix in {folder}",
+        hint=f"write {meant}; a CI job has only files that git tracks (`git add flake.nix`)",
     )
+
+
+def _flakes_below(folder: Path) -> list[Path]:
+    """Up to two folders with a flake.nix, relative to `folder`: in it or one deeper, for a checkout may have a folder of its own."""
+    deep = itertools.chain(folder.glob("*/flake.nix"), folder.glob("*/*/flake.nix"))
+    shown = (file.parent.relative_to(folder) for file in itertools.islice(deep, _MOST_SEEN))
+    return [each for each in shown if not any(part.startswith(".") for part in each.parts)][:2]

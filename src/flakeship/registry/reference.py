@@ -88,6 +88,11 @@ def normal_registry(text: str) -> str:
     return DOCKER_HUB if host in _HUB_NAMES else host
 
 
+def names_a_host(registry: str) -> bool:
+    """Tell whether a configuration names a registry that some reference can be of; `$CI_REGISTRY`, not filled in, is none."""
+    return _HOST.fullmatch(normal_registry(registry)) is not None
+
+
 # docs/decisions.md#capitals-of-a-repository-are-lowered
 def with_lower_repository(text: str) -> str:
     """The reference with its repository in lower case; as it is where capitals make a host of the first part (`Me/app`)."""

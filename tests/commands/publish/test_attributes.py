@@ -77,6 +77,26 @@ def test_a_name_may_be_given_to_a_single_one() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"images": ("api=",)}, "images, line 1, column 1: 'api=' gives api nothing"),
+        ({"images": ("api=ghcr.io/o/api", "web= ")}, "images, line 2, column 1: 'web= ' gives web nothing"),
+        ({"tags": ("1.0", "web=")}, "tags, line 2, column 1: 'web=' gives web nothing"),
+        ({"to": ("api=oci:a", "web=")}, "to: 'web=' gives web nothing"),
+        ({"flake": ("api=.#api", "web=")}, "flake: 'web=' says nothing to build"),
+        ({"flake": ("api=.#api", "=.#web")}, "flake: '=.#web' says no name before its `=`"),
+        ({"flake": ("api=",)}, "flake: 'api=' says nothing to build"),
+        ({"flake": ("=.#api",)}, "flake: '=.#api' says no name before its `=`"),
+    ],
+)
+def test_a_line_whose_variable_is_not_set_is_refused(inputs: dict[str, tuple[str, ...]], words: str) -> None:
+    """Otherwise one of two images would be pushed nowhere, and the run would end well."""
+    with pytest.raises(UsageError) as caught:
+        split(**{"flake": ("api=.#api", "web=.#web"), **inputs})
+    assert caught.value.message == f"{words} (an unset variable?)"
+
+
 def test_two_of_one_name_are_refused() -> None:
     with pytest.raises(UsageError, match="two attributes go by the name 'image'") as caught:
         split(flake=(".#a.image", ".#b.image"))

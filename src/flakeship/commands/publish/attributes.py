@@ -17,6 +17,8 @@ from flakeship.settings.declaration import Settings
 
 # A flake reference may hold an `=` only behind a `:`, `/` or `?`
 _NAMED: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*)=(.+)")
+_HALF: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*)=\s*|=.*")
+"""A line whose name, or all that follows it, is missing: mostly a variable that is not set."""
 _ATTRIBUTE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
@@ -115,6 +117,11 @@ def _single(settings: Settings) -> Attribute:
 
 
 def _line(text: str) -> _Line:
+    if half := _HALF.fullmatch(text):
+        raise UsageError(
+            f"flake: {text!r} says {'nothing to build' if half[1] else 'no name before its `=`'} (an unset variable?)",
+            hint=f"write the name and the attribute: {half[1] or 'api'}=.#image",
+        )
     platform, installable = _platform_before(text)
     hit = None if platform else _NAMED.fullmatch(text)
     rest = text
@@ -139,25 +146,31 @@ def _for(settings: Settings, name: str, lines: tuple[str, ...], names: set[str])
         settings,
         flake=lines,
         # docs/decisions.md#labels-have-no-attribute-of-their-own
-        images=_own_lines(settings.images, name, names),
-        tags=_own_lines(settings.tags, name, names),
-        to=tuple(own for text in settings.to if (own := _own(text, name, names)) is not None),
+        images=_own_lines(settings.images, name, names, "images"),
+        tags=_own_lines(settings.tags, name, names, "tags"),
+        to=tuple(own for text in settings.to if (own := _own(text, name, names, "to: ")) is not None),
     )
 
 
-def _own_lines(lines: Sequence[Placed], name: str, names: set[str]) -> tuple[Placed, ...]:
-    own = ((line, _own(line.text, name, names)) for line in lines)
+def _own_lines(lines: Sequence[Placed], name: str, names: set[str], where: str) -> tuple[Placed, ...]:
+    own = ((line, _own(line.text, name, names, f"{where}, {line.where()}")) for line in lines)
     return tuple(line.part(len(line.text) - len(text), text) for line, text in own if text is not None)
 
 
-def _own(line: str, name: str, names: set[str]) -> str | None:
+def _own(line: str, name: str, names: set[str], where: str) -> str | None:
     """Return a line that is for all, or one for `name` without its `NAME=`; None for a line of another attribute.
 
-    No reference and no path has an `=` where the name ends.
+    No reference and no path has an `=` where the name ends. UsageError, begun by `where`, for a `NAME=` with nothing behind it:
+    the image would be pushed nowhere, and the run would seem to have done what it was told.
     """
     who, equals, rest = line.partition("=")
     if not (equals and who in names and who):
         return line
+    if not rest.strip():
+        raise UsageError(
+            f"{where}{line!r} gives {who} nothing (an unset variable?)",
+            hint=f"write behind it what {who} gets, or leave the line out",
+        )
     return rest.strip() if who == name else None
 
 
