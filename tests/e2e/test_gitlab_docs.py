@@ -55,7 +55,7 @@ READ: dict[tuple[str, ...], list[tuple[dict[str, str], str]]] = {
 }
 """Pipelines that are read together, by what they are started, and the jobs that there are then; the others are run below."""
 
-RUN = {"Several images", "Merge requests", "Several architectures", "With caches 2"}
+RUN = {"Several images", "Several images 2", "Merge requests", "Several architectures", "With caches 2"}
 
 
 def test_each_pipeline_is_read_or_run() -> None:
@@ -191,6 +191,22 @@ def test_several_images_are_deployed_each_by_its_variable(ran: Ran, registry: Re
     documents = json.loads((folder / "flakeship-report" / "metadata.json").read_text())
     revision = documents["api"]["flakeship.labels"]["org.opencontainers.image.revision"]
     assert revision.endswith("-dirty"), "what was built is no commit"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_jobs_of_a_matrix_hand_on_a_variable_each(
+    ran: Ran, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = PIPELINES["Several images 2"].replace(".#$NAME", ".#$ATTRIBUTE")
+    apart = "NAME: api\n        ATTRIBUTE: layered\n      - NAME: web\n        ATTRIBUTE: layered-plain\n"
+    monkeypatch.setitem(PIPELINES, "Several images 2", text.replace("NAME: [api, web]\n", apart))
+    log, _ = ran("Several images 2", CI_REGISTRY=registry.host)
+    assert registry.digest("harbour/app/api", "main") != registry.digest("harbour/app/web", "main")
+    for name in ("api", "web"):
+        digest = registry.digest(f"harbour/app/{name}", "main")
+        told = f"kubectl set image deployment/{name} {name}={registry.host}/harbour/app/{name}@{digest}"
+        assert f"> {told}\n" in log
 
 
 def test_a_merge_request_is_built_and_sent_nowhere(ran: Ran) -> None:

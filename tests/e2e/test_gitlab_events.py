@@ -188,12 +188,14 @@ def test_a_job_has_credentials_by_itself(user: str, job: RunJob) -> None:
 def test_a_flake_in_a_shallow_clone_and_in_no_repository_at_all(
     job: RunJob, make_flake: Callable[..., Path], as_checked_out: Callable[[Path], Path], project: Path
 ) -> None:
-    """GIT_DEPTH: 1 and GIT_STRATEGY: none."""
+    """GIT_DEPTH: 1 and GIT_STRATEGY: none. The first has a name, by which a job that needs several such jobs finds its image."""
     project.rename(project.parent / "other")
     folder = as_checked_out(make_flake())
-    for flake in (".#layered", "path:.#layered"):
+    for flake in ("app=.#layered", "path:.#layered"):
         done = job("branch main", folder=folder, flake=flake)
         assert done.tags == ["main"], done.log
+        named = done.variables.get("SHIPPED_REF_APP")
+        assert named == (done.variables["SHIPPED_REF"] if "=" in flake else None)
         assert done.labels[f"{PREFIX}revision"] == done.sha
         if (folder / ".git").exists():
             (folder / ".git").rename(folder.parent / "gone")

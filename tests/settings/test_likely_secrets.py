@@ -9,6 +9,7 @@ import pytest
 
 from flakeship import cli
 from flakeship.settings.declaration import inputs
+from flakeship.settings.fields import Input
 
 SECRET = "hunter2-CaNaRy-0123456789"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n{SECRET}AAAA\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -62,6 +63,18 @@ def test_a_secret_in_place_of_its_file(
     text = shown(["publish", "--to", "oci:out"], environ)
     assert f"{name}_FILE names no file" in text
     assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("item", [item for item in inputs() if item.secret], ids=lambda item: item.name)
+def test_a_file_of_gitlab_in_place_of_its_secret(
+    item: Input, tmp_path: Path, shown: Callable[..., str]
+) -> None:
+    """A variable of type File has the name of the file as its value: it would be sent to the registry as the password."""
+    file = tmp_path / item.variable
+    file.touch()
+    text = shown(["publish", "--to", "oci:out"], {**PLATFORMS["gitlab"], item.variable: str(file)})
+    assert f"{item.variable} is the name of a file, and not the {item.name}" in text
+    assert f"name that variable {item.variable}_FILE" in text
 
 
 TOKEN = f"glpat-{SECRET}"

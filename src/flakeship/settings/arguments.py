@@ -136,7 +136,20 @@ def _text(
         return _secret_file(item, name, f"--{item.name}-file")
     if (name := variables.get(f"{item.name}-file")) is not None:
         return _secret_file(item, name, f"{item.variable}_FILE")
-    return variables.get(item.name)
+    return _no_file_of_gitlab(item, variables.get(item.name))
+
+
+def _no_file_of_gitlab(item: Input, secret: str | None) -> str | None:
+    """Return the secret. UsageError where it is the file that GitLab makes of a variable of type File, which is called as the variable.
+
+    https://docs.gitlab.com/ci/variables/#use-file-type-cicd-variables
+    """
+    if secret and secret.endswith(f"/{item.variable}") and os.path.isfile(secret):  # noqa: PTH113 - Path raises for what is no path
+        raise UsageError(
+            f"{item.variable} is the name of a file, and not the {item.name}: on GitLab it is a variable of type File",
+            hint=f"name that variable {item.variable}_FILE, or give it the type Variable",
+        )
+    return secret
 
 
 def _secret_line(item: Input, stdin: TextIO | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flakeship.commands.publish.attributes import attributes_of, check_default
+from flakeship.commands.publish.attributes import attributes_of, check_default, names_its_image
 from flakeship.errors import UsageError
 from flakeship.metadata.context import Context
 from flakeship.metadata.syntax.lists import Placed
@@ -95,6 +95,22 @@ def test_a_line_whose_variable_is_not_set_is_refused(inputs: dict[str, tuple[str
     with pytest.raises(UsageError) as caught:
         split(**{"flake": ("api=.#api", "web=.#web"), **inputs})
     assert caught.value.message == f"{words} (an unset variable?)"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "named"),
+    [
+        ({"flake": ("api=.#image",)}, True),
+        ({"flake": ("api=linux/arm64=.#image",)}, True),
+        ({"flake": (".#api",)}, False),
+        ({"flake": ("linux/arm64=.#api",)}, False),
+        ({"flake": ("github:o/r?ref=x#api",)}, False),
+        ({}, False),
+        ({"source": "x.tar"}, False),
+    ],
+)
+def test_the_only_image_may_have_a_name(inputs: dict[str, Any], named: bool) -> None:
+    assert names_its_image(settings_of(**inputs)) == named
 
 
 def test_two_of_one_name_are_refused() -> None:

@@ -57,6 +57,11 @@ def attributes_of(settings: Settings) -> tuple[Attribute, ...]:
     return made
 
 
+def names_its_image(settings: Settings) -> bool:
+    """Tell whether `flake` is a single `NAME=INSTALLABLE`: jobs of a matrix may each build one of several images."""
+    return not settings.source and len(settings.flake) == 1 and _line(settings.flake[0]).explicit
+
+
 def check_default(made: Sequence[Attribute], context: Context) -> None:
     """UsageError where several would go by the one name that the platform has for the project's image, or one has no name."""
     named = next((each for each in made if each.settings.images), None)

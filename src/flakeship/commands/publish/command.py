@@ -12,6 +12,7 @@ from flakeship import events
 from flakeship.ci import platforms
 from flakeship.commands.publish import outputs
 from flakeship.commands.publish.asked import Asked, Records, all_asked
+from flakeship.commands.publish.attributes import names_its_image
 from flakeship.commands.publish.compared import Compared
 from flakeship.commands.publish.comparing import changes_of, comment_if_asked
 from flakeship.commands.publish.debug_variant import DEBUG, check_has_variant, reusing, warn_of_ignored_inputs
@@ -56,7 +57,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     tell_of_caches(records.caches, runtime)
     # docs/decisions.md#a-cancelled-run-hands-nothing-over
     write_files(made, settings, folder, runtime)
-    platforms.hand_over(handover(made.results), runtime.environ)
+    platforms.hand_over(handover(made.results, is_named=names_its_image(settings)), runtime.environ)
     if why := outputs.not_pushed(made.published) or _nowhere(settings, made.published, in_ci=in_ci):
         runtime.emit(events.NotPushed(why, expected))
     return "\n".join(outputs.references(made.published))

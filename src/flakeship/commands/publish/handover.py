@@ -22,10 +22,11 @@ def metadata(made: Mapping[str, Result], *, whole: bool = True) -> dict[str, Any
     return documents if len(documents) > 1 else next(iter(documents.values()))
 
 
-def handover(made: Mapping[str, Result]) -> Handover:
-    """Return what the platform gives to later steps."""
+# docs/decisions.md#each-of-several-images-has-a-variable
+def handover(made: Mapping[str, Result], *, is_named: bool = False) -> Handover:
+    """Return what the platform gives to later steps. `is_named`: the user gave a name to the only image, too."""
     texts = outputs(made)
-    alone = len(made) == 1
+    alone = len(made) == 1 and not is_named
     images = tuple(_shipped("" if alone else name, each) for name, each in made.items())
     attested = tuple(each for one in made.values() for each in to_attest(one.attached, one.published))
     return Handover(images, pushed=texts["pushed"] == "true", outputs=texts, to_attest=attested)
