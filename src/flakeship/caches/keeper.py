@@ -84,6 +84,10 @@ class Keeper(Protocol):
         """Return what to do where it is public and must not be."""
         ...
 
+    def be_awaited(self) -> None:
+        """Note that the run has nothing else to do any more: a place that takes nothing is not waited for as long then."""
+        ...
+
     def settle(self) -> None:
         """Make known what was taken, while the run does other things; more may be taken behind it."""
         ...

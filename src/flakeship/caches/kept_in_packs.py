@@ -7,15 +7,16 @@ from typing import Final
 
 from flakeship.caches.keeper import Pushed, Taker
 from flakeship.caches.nar_entry import NarEntry, PathInfo
+from flakeship.caches.packs.answers import answers_within
 from flakeship.caches.packs.coming import ComingCache
 from flakeship.caches.packs.reader import PackCache, open_cache
 from flakeship.caches.packs.repository import Repository
 from flakeship.caches.packs.root import Root
+from flakeship.caches.packs.silence import Silence
 from flakeship.caches.packs.writer import PackWriter, Written
 from flakeship.caches.place import LayoutPlace, RegistryPlace
 from flakeship.caches.plan import CachePart, CacheTools, KeptResults, OwnNars
 from flakeship.caches.soundness import is_nar_of, says_the_same
-from flakeship.errors import Error
 from flakeship.events import Event
 from flakeship.registry.client import RegistryClient
 from flakeship.registry.errors import DeniedError
@@ -38,12 +39,21 @@ class PackKeeper:
         self._place, self._tools, self._image = kept.cache.place, tools, kept.image
         repository = _repository(kept, tools)
         self._closed = False
+        silence = Silence()
         self._named = {root.tag for root in (own, *others)}
         self._reader = ComingCache(
             f"the cache {repository.name}",
             lambda: open_cache(
-                repository, own, *others, folder=tools.folder, emit=self._tell, keys=keys, patience=_PATIENCE
+                repository,
+                own,
+                *others,
+                folder=tools.folder,
+                emit=self._tell,
+                keys=keys,
+                patience=_PATIENCE,
+                silence=silence,
             ),
+            waited=silence.note,
         )
         # a folder is read at once, and of a registry nobody waits to know
         there = not isinstance(self._place, LayoutPlace) or len(self._reader) > 0
@@ -64,6 +74,7 @@ class PackKeeper:
                 key=kept.key,
                 source=kept.source,
                 is_damaged=self._is_damaged,
+                silence=silence,
             )
 
     def _is_damaged(self) -> bool:
@@ -117,17 +128,17 @@ class PackKeeper:
         client = RegistryClient(
             self._tools.transport, reference.registry, reference.repository, None, actions="pull"
         )
-        try:
-            client.tags()
-        except DeniedError:
-            return False
-        except Error:
-            return True
-        return True
+        answer = answers_within(_PATIENCE, {"": client.tags})[""]
+        return not isinstance(answer, DeniedError)
 
     hint_if_public = (
         "make the package of the cache private, or name another one by `nix-cache: docker://REFERENCE`"
     )
+
+    def be_awaited(self) -> None:
+        """Note that the run waits for it from now on."""
+        if self._writer:
+            self._writer.be_awaited()
 
     def settle(self) -> None:
         """Write the index while the image is pushed."""

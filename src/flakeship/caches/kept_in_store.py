@@ -144,6 +144,9 @@ class StoreKeeper:
 
     hint_if_public = "let the server ask for a password, or keep the results elsewhere by `nix-cache`"
 
+    def be_awaited(self) -> None:
+        """Do nothing: each request has its own limit."""
+
     def settle(self) -> None:
         """Do nothing: its narinfos are written at the end."""
 

@@ -159,6 +159,7 @@ class _Run:
     def close(self, seconds: float, *, cancelled: bool) -> None:
         """Push what is left within so many seconds, make it known, and say what was done."""
         deadline = time.monotonic() + seconds
+        self._keeper.be_awaited()
         if self._feeder:
             self._feeder.drain(seconds * (1 - _FOR_INDEX), look=not cancelled)
         pushed = self._keeper.finish(max(0.0, deadline - time.monotonic()))

@@ -35,5 +35,5 @@ def answers_within(seconds: float, actions: Mapping[str, Callable[[], T]]) -> di
             failed = answer.exception(max(0.0, deadline - time.monotonic()))
             found[name] = failed if isinstance(failed, Exception) else answer.result()
         except TimeoutError:
-            found[name] = LateError(f"it did not answer within {seconds:g} seconds")
+            found[name] = LateError(f"it did not answer within {seconds:.2g} seconds")
     return found

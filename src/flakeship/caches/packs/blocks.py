@@ -15,6 +15,7 @@ from typing import Final
 
 from flakeship.caches.packs.fetched import FetchedPack, Section
 from flakeship.caches.packs.repository import GoneError, Repository
+from flakeship.caches.packs.silence import Silence, Wait
 from flakeship.http.errors import WireError
 from flakeship.image.model import Digest
 from flakeship.image.stream import Reader, read_full
@@ -40,8 +41,9 @@ _KEPT: Final = 1024**3
 _AT_ONCE: Final = 4
 _TRIES: Final = 3
 _PIECE: Final = 256 * 1024
+_LOOK: Final = 0.5
 PATIENCE: Final = 10.0
-"""Seconds without a byte from anywhere in the cache, after which it is taken for dead."""
+"""Seconds without a byte from anywhere in the cache, after which it is taken for dead, or sooner where the run has waited for it before."""
 
 
 class LateError(GoneError):
@@ -76,7 +78,13 @@ class Blocks:
     """The packs of one repository. `folder` takes what is fetched of them, in files without names."""
 
     def __init__(
-        self, repository: Repository, folder: Path, *, block: int = BLOCK, longest: int = _LONGEST_RUN
+        self,
+        repository: Repository,
+        folder: Path,
+        *,
+        block: int = BLOCK,
+        longest: int = _LONGEST_RUN,
+        silence: Silence | None = None,
     ) -> None:
         self._repository, self._folder = repository, folder
         self._block, self._longest = block, longest
@@ -85,6 +93,7 @@ class Blocks:
         self._packs: OrderedDict[Digest, FetchedPack] = OrderedDict()
         self._pool = ThreadPoolExecutor(_AT_ONCE, "flakeship-cache")
         self._takes_parts = True
+        self._silence = silence or Silence()
         self._moved = time.monotonic()
         self._expected: dict[Digest, tuple[int, set[int]]] = {}
         """The size of a pack, and the blocks of it that nobody has asked for yet, and that will be needed."""
@@ -267,14 +276,17 @@ class Blocks:
 
     def _wait(self, asked: Future[None]) -> None:
         """Wait as long as anything comes: of a slow line many blocks may have to share."""
-        begun = time.monotonic()
+        wait = Wait(self._silence, time.monotonic())
         while True:
             try:
-                asked.result(0.5)
+                asked.result(_LOOK)
             except TimeoutError as error:
                 if asked.done() and asked.exception() is error:
                     raise
-                if time.monotonic() - max(begun, self._moved) > PATIENCE:
-                    raise LateError(f"it did not answer within {PATIENCE:g} seconds") from None
+                patience = min(PATIENCE, self._silence.left)
+                if wait.silent(self._moved, time.monotonic()) > patience:
+                    wait.give_up(time.monotonic())
+                    raise LateError(f"it did not answer within {patience:.2g} seconds") from None
             else:
+                wait.silent(self._moved, time.monotonic())
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -17,10 +18,19 @@ if TYPE_CHECKING:
 
 # docs/decisions.md#roots-are-read-while-nix-evaluates
 class ComingCache:
-    """A `NarCache`. `read` reads it in a thread of its own, and raises no Error; whoever needs a path waits for that."""
+    """A `NarCache`. `read` reads it in a thread of its own, and raises no Error; whoever needs a path waits for that.
 
-    def __init__(self, name: str, read: Callable[[], PackCache]) -> None:
-        self.name = name
+    `waited` is told from when to when somebody did, by the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], PackCache],
+        *,
+        waited: Callable[[float, float], None] = lambda _, __: None,
+    ) -> None:
+        self.name, self._waited = name, waited
         self._answer: Future[PackCache] = Future()
         threading.Thread(target=self._read, args=(read,), name="flakeship-cache-roots", daemon=True).start()
 
@@ -32,6 +42,10 @@ class ComingCache:
 
     def come(self) -> PackCache:
         """Wait until it has come, and return it."""
+        if not self._answer.done():
+            begun = time.monotonic()
+            self._answer.exception()
+            self._waited(begun, time.monotonic())
         return self._answer.result()
 
     def come_already(self) -> PackCache | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError
 from flakeship.caches.packs.index import Held, Index
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
 from flakeship.caches.packs.root import Root, is_of_family
+from flakeship.caches.packs.silence import Silence
 from flakeship.errors import Error, NotAnImageError, RejectedError, is_disk_full
 from flakeship.image.model import Digest
 from flakeship.image.stream import Reader
@@ -43,6 +45,7 @@ class PackCache:
         folder: Path,
         emit: events.Emit,
         keys: Sequence[PublicKey] = (),
+        silence: Silence | None = None,
     ) -> None:
         self._repository, self._folder, self._emit, self._keys = repository, folder, emit, keys
         self.roots = tuple(roots)
@@ -50,7 +53,7 @@ class PackCache:
         self._sizes: dict[Digest, int] = {
             digest: size for index in self._indexes for digest, size in index.packs.items()
         }
-        self._blocks = Blocks(repository, folder)
+        self._blocks = Blocks(repository, folder, silence=silence)
         self._lock = threading.Lock()
         self._signed: dict[str, bool] = {}
         self._told: set[str] = set()
@@ -201,26 +204,30 @@ def open_cache(
     emit: events.Emit,
     keys: Sequence[PublicKey] = (),
     patience: float = PATIENCE,
+    silence: Silence | None = None,
 ) -> PackCache:
-    """Read the own root and those of `others` (the default branch's), all at once, and within `patience` seconds.
+    """Read the own root and those of `others` (the default branch's), all at once, and all of it within `patience` seconds.
 
     Where none of them is there, other roots of the same refs and system are looked for. It never raises an Error: what
     can't be read is left out with a warning.
     """
     tags = list(dict.fromkeys(root.tag for root in (own, *others)))
     unreachable = threading.Event()
+    deadline = time.monotonic() + patience
     if len(tags) > 1:
         repository.be_asked(len(tags) - 1)  # beside the one of the first contact
     found = _read(repository, tags, emit, patience, unreachable)
     if not any(found.values()) and len(found) == len(tags):
         families = tuple(dict.fromkeys(root.family for root in (own, *others)))
         more: list[str] = []
-        listed = answers_within(patience, {"": lambda: list(repository.tags())})[""]
+        left = deadline - time.monotonic()
+        listed = answers_within(left, {"": lambda: list(repository.tags())})[""]
         if isinstance(listed, list):
             more = [tag for family in families for tag in listed if is_of_family(tag, family)]
-            found = _read(repository, more[:_MOST_ROOTS], emit, patience, unreachable)
+            left = deadline - time.monotonic()
+            found = _read(repository, more[:_MOST_ROOTS], emit, left, unreachable)
     roots = [root for root in found.values() if root]
-    cache = PackCache(repository, roots, folder=folder, emit=emit, keys=keys)
+    cache = PackCache(repository, roots, folder=folder, emit=emit, keys=keys, silence=silence)
     cache.unreachable = unreachable.is_set()
     return cache
 

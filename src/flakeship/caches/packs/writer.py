@@ -20,6 +20,7 @@ from flakeship.caches.packs.outgoing import Outgoing
 from flakeship.caches.packs.pack import CompressedNar, compressed
 from flakeship.caches.packs.repository import Repository, StoredRoot, time_for
 from flakeship.caches.packs.root_writer import Merging, RootWriter
+from flakeship.caches.packs.silence import Silence, Wait
 from flakeship.caches.place import Limits
 from flakeship.errors import Error, ResourceError
 from flakeship.image.model import Digest
@@ -32,8 +33,9 @@ _AT_ONCE: Final = 4
 """Questions at the end of a run: for a pack and for its index whether they are there, and for a session."""
 
 PATIENCE: Final = 7.0
-"""Seconds in which no byte is taken, after which the place is taken for dead."""
+"""Seconds in which no byte is taken, after which the place is taken for dead, or sooner where the run has waited for it before."""
 
+_LOOK: Final = 0.5
 _LEFT_FOR_INDEX: Final = 1.0
 """Seconds at the end in which no pack is begun: a signal leaves five."""
 
@@ -68,9 +70,11 @@ class PackWriter:
         key: SecretKey | None = None,
         source: str = "",
         is_damaged: Callable[[], bool] = lambda: False,
+        silence: Silence | None = None,
     ) -> None:
         self._repository, self._tag, self._folder, self._emit = repository, tag, folder, emit
         self._limits, self._clock, self._key = limits, now, key
+        self._silence = silence or Silence()
         self._lock = threading.Lock()
         self._outgoing = Outgoing(
             repository,
@@ -150,7 +154,7 @@ class PackWriter:
         """
         deadline = time.monotonic() + seconds
         if closes:
-            self._closing = time.monotonic()
+            self.be_awaited()
         if self._finishing.acquire(timeout=max(0.0, seconds)):
             try:
                 stored = self._stored or next((root for root in roots or () if root.tag == self._tag), None)
@@ -163,6 +167,10 @@ class PackWriter:
         if closes:
             self.close()
         return self._written
+
+    def be_awaited(self) -> None:
+        """Note that the run has nothing else to do any more, so that it waits for us."""
+        self._closing = min(self._closing, time.monotonic())
 
     def _finish(self, deadline: float, merging: Merging, stored: StoredRoot | None, *, anyway: bool) -> None:
         outgoing = self._outgoing
@@ -202,12 +210,17 @@ class PackWriter:
 
     def _wait_for(self, asked: Sequence[Future[Any]], deadline: float) -> None:
         """Wait until all are done, or the deadline has passed, or nothing moves any more while the run waits."""
-        last = time.monotonic()
+        last = begun = time.monotonic()
         left = [each for each in asked if not each.done()]
-        while left and (now := time.monotonic()) < min(
-            deadline, max(last, self._repository.moved, self._closing) + PATIENCE
-        ):
-            wait(left, min(0.5, deadline - now), return_when=FIRST_COMPLETED)
+        waits: Wait | None = None
+        while left and (now := time.monotonic()) < deadline:
+            if self._closing <= now:
+                waits = waits or Wait(self._silence, max(begun, self._closing))
+                silent = waits.silent(min(now, max(last, self._repository.moved)), now)
+                if silent >= min(PATIENCE, self._silence.left):
+                    waits.give_up(now)
+                    break
+            wait(left, min(_LOOK, deadline - now), return_when=FIRST_COMPLETED)
             still = [each for each in left if not each.done()]
             last = time.monotonic() if len(still) < len(left) else last
             left = still
