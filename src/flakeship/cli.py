@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -241,15 +242,14 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _as_written(onward: Emit, argv: Sequence[str]) -> Emit:
-    """Return an `Emit` that passes warnings on with the names of inputs as the user wrote them."""
+    """Return an `Emit` that passes texts for the user on with the names of inputs as the user wrote them."""
     from flakeship import events
 
     def emit(event: Event) -> None:
         if isinstance(event, events.Warned):
-            from flakeship.settings.spelling import as_written
-
-            text, hint = (as_written(each, argv, os.environ) for each in (event.text, event.hint))
-            event = events.Warned(text, hint)
+            event = events.Warned(_spelled(argv, event.text), _spelled(argv, event.hint))
+        elif isinstance(event, events.Notice | events.NotPushed):
+            event = replace(event, text=_spelled(argv, event.text))
         onward(event)
 
     return emit

@@ -51,7 +51,7 @@ def test_all_is_well_and_nothing_is_built_or_sent(
     assert "building" not in done.stderr
     for system in ("x86_64-linux", "aarch64-linux"):
         assert f".#packages.{system}.hello evaluates to /nix/store/" in done.stdout
-    assert "takes images, with the inputs `username` and `password`" in done.stdout
+    assert "takes images, with `--username` and FLAKESHIP_PASSWORD" in done.stdout
     assert f"clock        this machine's clock agrees with that of {basic_registry.host}" in done.stdout
     assert basic_registry.password not in done.stdout + done.stderr
     assert basic_registry.tags(repository) == []

@@ -147,7 +147,7 @@ def test_a_wrong_password_is_refused_before_anything_is_built(
     assert ended.code == 5
     assert "building" not in ended.stderr
     assert "wrong-canary" not in ended.stderr
-    assert "credentials of the inputs `--username` and `password`" in ended.stderr
+    assert "credentials of `--username` and FLAKESHIP_PASSWORD" in ended.stderr
 
 
 def test_without_credentials_nothing_is_built_and_the_hint_says_how_to_go_on(

@@ -120,7 +120,7 @@ def test_the_order_of_the_places(tmp_path: Path) -> None:
         "job",
     ]
     assert [answer.source for answer in answers] == [
-        "the inputs `username` and `password`",
+        "`username` and `password`",
         authfile,
         authfile,
         docker,

@@ -19,6 +19,29 @@ INPUTS = {"INPUT_TAGS": "x"}
         ("set `tags`", ["publish"], INPUTS, "set `tags`"),
         ("set `tags`", ["publish", "--tags", "x"], CI, "set `--tags`"),
         ("tags: no", ["publish", "--tags", "x"], {}, "--tags: no"),
+        ("set `password`", ["publish", "x"], {}, "set FLAKESHIP_PASSWORD"),
+        ("set `password`", ["publish"], CI, "set `password`"),
+        (
+            "`password` is wrong",
+            ["publish", "x", "--password-file=y"],
+            {},
+            "`--password-file` is wrong",
+        ),
+        (
+            "`password` is wrong",
+            ["publish", "x", "--password-stdin"],
+            {},
+            "`--password-stdin` is wrong",
+        ),
+        # inputs of `publish`, of which `verify` has none
+        ('publish it with `reuse: "off"`', ["verify", "x"], {}, "publish it with `--reuse off`"),
+        (
+            "publish it with `sign: key` and the key in `signing-key`",
+            ["verify", "x"],
+            {},
+            "publish it with `--sign key` and the key in FLAKESHIP_SIGNING_KEY",
+        ),
+        ("set `reuse`", ["verify", "x"], {}, "set `reuse`"),
         # `image` is an input of `inspect` alone
         ("correct `image`", ["publish", "x"], {}, "correct `image`"),
         ("write `.#tags` if you meant that", ["publish", "x"], {}, "write `.#tags` if you meant that"),

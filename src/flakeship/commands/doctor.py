@@ -42,7 +42,7 @@ def run(settings: Settings, runtime: Runtime) -> str:
     """Make every check, and return what they found. Where one failed it is printed, and RejectedError; JSON is returned."""
     with open_run(settings, runtime) as run_:
         findings = _each_once(finding for check in _CHECKS for finding in _guarded(check, settings, run_))
-    findings = [replace(each, hint=runtime.spelled(each.hint)) for each in findings]
+    findings = [each.spelled(runtime.spelled) for each in findings]
     if settings.json:
         return findings_json(findings)
     failed = sum(finding.state == "error" for finding in findings)

@@ -117,7 +117,7 @@ def _what_to_give(said: str) -> str:
         )
     return (
         "check the address, the branch and the revision, and that this machine may read it: over https, git takes a token from "
-        "its configuration or a netrc file; over ssh, a key from the input `ssh-key` or an agent (SSH_AUTH_SOCK)"
+        "its configuration or a netrc file; over ssh, a key from `ssh-key` or an agent (SSH_AUTH_SOCK)"
     )
 
 

@@ -10,7 +10,7 @@ from flakeship.image.media_types import OCI
 from flakeship.registry.errors import ErrorAnswer
 from flakeship.registry.reference import DOCKER_HUB
 
-_LOGIN: Final = "log in (`docker login HOST` shows whether a password is accepted), or set `username` and a `password` that is valid (for a push: that may write)"
+_LOGIN: Final = "log in (`docker login HOST` shows whether a password is accepted), or set `username`, and `password` to one that is valid (for a push: that may write)"
 
 _HINTS: Final = (
     (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final, Literal, Self
 
 from flakeship.printable import printable
 
@@ -20,6 +20,10 @@ class Finding:
     state: Literal["ok", "warning", "error"]
     text: str
     hint: str = ""
+
+    def spelled(self, as_given: Callable[[str], str]) -> Self:
+        """Return it with the names of inputs as `as_given` writes them."""
+        return replace(self, text=as_given(self.text), hint=as_given(self.hint))
 
 
 def findings_text(findings: Sequence[Finding]) -> str:

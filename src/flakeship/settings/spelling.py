@@ -1,4 +1,4 @@
-"""Names of inputs in messages, as the user wrote them: `tags` in a workflow, `--tags` on a command line."""
+"""Names of inputs in messages, as the user wrote them: `tags` in a workflow, `--tags` on a command line, where `password` is FLAKESHIP_PASSWORD."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Final
 
 from flakeship.settings.command_line import takes
 from flakeship.settings.declaration import inputs
+from flakeship.settings.fields import Input
 
 _QUOTED: Final = re.compile(r"`(?P<name>[a-z][a-z-]*)(?:: (?P<value>[^`]+))?`")
 _FIRST: Final = re.compile(r"(?P<name>[a-z][a-z-]*)(?=[:,] | is )")
+_PUBLISH: Final = re.compile(r"(?<![\w`-])publish (?:it|the image)\b")
 _PLAIN: Final = re.compile(r"[\w./:@#=,+^-]+")
 
 
@@ -19,16 +21,20 @@ def as_written(text: str, argv: Sequence[str], environ: Mapping[str, str]) -> st
 
     In backticks an input stands by itself or with a value, as a workflow has it: `push: false`; nothing else may stand
     alone in them that could be called like an input. The input that a message begins with is a flag only if it was given as one.
+    A secret has no flag for its value: it is the variable that it is read from, or the flag that it was given by. A text that
+    tells the user to publish means the inputs of `publish`, whatever command it ends.
     """
     if not argv or (len(argv) < 2 and _by_environment(environ)):
         return text
     command = argv[0]
-    kinds = {item.name: item.kind for item in inputs() if not item.secret and takes(command, item)}
+    commands = {command, "publish"} if _PUBLISH.search(text) else {command}
+    meant = {item.name: item for item in inputs() if any(takes(each, item) for each in commands)}
+    kinds = {name: item.kind for name, item in meant.items() if not item.secret}
 
     def flag(found: re.Match[str]) -> str:
         name, value = found["name"], (found["value"] or "").strip('"')  # the quotes are YAML's
         if name not in kinds:
-            return found[0]
+            return _secret(meant[name], argv) if name in meant and not value else found[0]
         if not value or (kinds[name] == "flag" and value == "true"):
             return f"`--{name}`"
         joint = "=" if kinds[name] == "flag" else " "
@@ -37,6 +43,13 @@ def as_written(text: str, argv: Sequence[str], environ: Mapping[str, str]) -> st
     first = _FIRST.match(text)
     given = first and any(word.partition("=")[0] == f"--{first['name']}" for word in argv)
     return ("--" if given and first and first["name"] in kinds else "") + _QUOTED.sub(flag, text)
+
+
+def _secret(item: Input, argv: Sequence[str]) -> str:
+    for flag in (f"--{item.name}-file", f"--{item.name}-stdin"):
+        if any(word.partition("=")[0] == flag for word in argv):
+            return f"`{flag}`"
+    return item.variable
 
 
 def _by_environment(environ: Mapping[str, str]) -> bool:

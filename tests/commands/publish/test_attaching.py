@@ -436,7 +436,7 @@ INPUTS: Final[dict[str, tuple[dict[str, Any], type[errors.Error], str]]] = {
     "a key, and without one": (
         {"sign": "keyless-public"},
         errors.UsageError,
-        "`sign` is keyless-public, and a `signing-key` is given",
+        "`sign` is keyless-public, and `signing-key` is given",
     ),
     "a password, and without a key": (
         {"sign": "keyless", "signing_key": "", "signing_password": "x"},

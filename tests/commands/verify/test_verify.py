@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from flakeship.commands.verify import command
 from flakeship.errors import RejectedError, UnreachableError, UsageError
 from flakeship.image.document import encode
 from flakeship.settings.declaration import Settings
+from flakeship.settings.spelling import as_written
 from tests.commands.verify.scene import PATHS, Scene, image_of, lines, new_key, provenance, sboms
 from tests.runtimes import runtime
 from tests.sources.layouts import INDEX, Layout, sha256
@@ -104,6 +106,15 @@ def test_the_error_is_one_line_and_the_page_is_on_stdout(scene: Scene) -> None:
     assert "check that this is the right key" in caught.value.hint
     told = json.loads(around.stdout.getvalue())  # type: ignore[attr-defined]
     assert (told["verified"], told["failed"]) == (False, True)
+
+
+def test_what_it_says_has_the_inputs_as_they_are_typed(scene: Scene) -> None:
+    scene.publish("amd64", signed=False)
+    around = replace(
+        runtime(scene.folder)[0], spelled=partial(as_written, argv=["verify", scene.name], environ={})
+    )
+    told = command.run(Settings(image=f"{scene.name}:1"), around)
+    assert "-> publish it with `--sign key` and the key in FLAKESHIP_SIGNING_KEY" in told
 
 
 def copied_statement(scene: Scene, digest: str) -> None:

@@ -212,7 +212,7 @@ def _check_pair(settings: Settings, run: Run) -> None:
         missing = "password" if settings.username else "username"
         raise UsageError(
             f"`{missing}` is missing: `username` and `password` are needed together",
-            hint="set `password`: the variable FLAKESHIP_PASSWORD, or --password-stdin"
+            hint="set `password`, or in a shell pipe it in by --password-stdin"
             if missing == "password"
             else "set `username`",
         )

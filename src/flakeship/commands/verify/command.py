@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -58,11 +58,15 @@ class Verdict:
         """The checks that failed."""
         return [each for each in self.findings if each.state == "error"]
 
+    def spelled(self, as_given: Callable[[str], str]) -> Verdict:
+        """Return it with the names of inputs as `as_given` writes them."""
+        return replace(self, findings=tuple(each.spelled(as_given) for each in self.findings))
+
 
 def run(settings: Settings, runtime: Runtime) -> str:
     """Verify, and return what was found. Where a check failed that is printed, and RejectedError."""
     with open_run(settings, runtime) as opened:
-        verdict = verify(settings, opened)
+        verdict = verify(settings, opened).spelled(runtime.spelled)
     text = _json(verdict) if settings.json else _text(verdict)
     if not verdict.errors:
         return text

@@ -186,7 +186,7 @@ def signer_of(settings: Settings, run: Run) -> Signer | None:
         return None
     if way != "key" and given:
         raise UsageError(
-            f"`sign` is {way}, and a `signing-key` is given: an image is signed by one of them",
+            f"`sign` is {way}, and `signing-key` is given: an image is signed by one of them",
             hint="leave `signing-key` and `signing-password` out, or set `sign: key`",
         )
     try:
@@ -233,14 +233,14 @@ def _by_key(settings: Settings) -> KeySigner:
     if not settings.signing_key.strip():
         raise _NotGivenError(
             "the image is to be signed, and `signing-key` is empty",
-            hint="give the text of the private key as `signing-key`, and check the name of the secret: one that does not exist is empty",
+            hint="give the text of the private key by `signing-key`, and check the name of the secret: one that does not exist is empty",
         )
     try:
         return KeySigner(_parsed(settings.signing_key, settings.signing_password))
     except PasswordError as error:
         raise UsageError(
             f"signing-key can't be used: {error}",
-            hint="give the password of that key as `signing-password`"
+            hint="give the password of that key by `signing-password`"
             + (", and check that both are of one pair" if error.given else ""),
         ) from error
     except KeyFormError as error:
