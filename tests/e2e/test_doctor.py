@@ -69,7 +69,8 @@ def test_each_fault_is_named_with_what_to_do(
     assert "2 checks failed" in done.stderr
     assert "git does not track new.nix" in done.stdout
     assert "FAIL  flake        " in done.stdout
-    assert "FAIL  destination  " in done.stdout
+    refused = next(line for line in done.stdout.splitlines() if line.startswith("FAIL  destination  "))
+    assert refused.count("`--username` and FLAKESHIP_PASSWORD") == 1, refused
     assert done.stdout.count("-> ") >= 3
     assert "CaNaRy" not in done.stdout + done.stderr
     found = states(doctor(".#missing", f"{basic_registry.host}/{repository}:1", "--json", cwd=flake, **given))

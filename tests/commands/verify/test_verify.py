@@ -99,7 +99,7 @@ def test_the_error_is_one_line_and_the_page_is_on_stdout(scene: Scene) -> None:
     settings = Settings(image=f"{scene.name}:1", key="other.pub", json=True)
     around = runtime(scene.folder)[0]
     with pytest.raises(
-        RejectedError, match=r"^\S+ is not verified: \S+ is signed, and not by the key SHA256:\S+$"
+        RejectedError, match=r"^\S+ is not verified: it is signed, and not by the key SHA256:\S+$"
     ) as caught:
         command.run(settings, around)
     assert caught.value.exit_code == 7
