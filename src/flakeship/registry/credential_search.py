@@ -89,9 +89,7 @@ def find_credentials(
 
 def _from_inputs(reference: Reference, explicit: ExplicitCredentials | None) -> Iterator[FoundCredentials]:
     if explicit and explicit.is_for(reference):
-        yield FoundCredentials(
-            Credentials(explicit.username, explicit.password), "`username` and `password`"
-        )
+        yield FoundCredentials(Credentials(explicit.username, explicit.password), "`username` and `password`")
 
 
 def _from_files(

@@ -168,7 +168,10 @@ def signature_finding(found: Vouched, name: str, trust: Trust) -> Finding:
         )
     if trust.check is None:
         return Finding(
-            "signature", "warning", "nobody has signed it", "publish it with `sign: key` and the key in `signing-key`"
+            "signature",
+            "warning",
+            "nobody has signed it",
+            "publish it with `sign: key` and the key in `signing-key`",
         )
     if found.others:
         return Finding(
