@@ -19,6 +19,18 @@ INPUTS = {"INPUT_TAGS": "x"}
         ("set `tags`", ["publish"], INPUTS, "set `tags`"),
         ("set `tags`", ["publish", "--tags", "x"], CI, "set `--tags`"),
         ("tags: no", ["publish", "--tags", "x"], {}, "--tags: no"),
+        ("tags, line 1, column 1: no", ["publish", "x", "-tx"], {}, "-t, line 1, column 1: no"),
+        ("tags, line 1, column 1: no", ["publish", "x", "--tag=x"], {}, "--tag, line 1, column 1: no"),
+        ("tags, line 2, column 1: no", ["publish", "x", "y", "z"], {}, "REFERENCE 2: no"),
+        ("tags, line 1, column 12: no", ["publish", "x", "y"], {}, "REFERENCE 1, column 12: no"),
+        (
+            "tags, line 1, column 1: no",
+            ["publish", "x"],
+            {"FLAKESHIP_TAGS": "y"},
+            "tags, line 1, column 1: no",
+        ),
+        ("tags, line 1, column 1: no", ["publish"], INPUTS, "tags, line 1, column 1: no"),
+        ("tags: x becomes the tag y", ["publish", "x"], {}, "tags: x becomes the tag y"),
         ("set `password`", ["publish", "x"], {}, "set FLAKESHIP_PASSWORD"),
         ("set `password`", ["publish"], CI, "set `password`"),
         (

@@ -54,6 +54,12 @@ class Reference:
         name, at, digest = text.partition("@")
         registry, rest = _split_registry(text, name)
         repository, colon, tag = rest.partition(":")
+        if colon and repository and not tag:
+            raise _wrong(
+                text,
+                "no tag stands behind the colon",
+                "write a tag there, and check that what it comes from is not empty; or leave the colon out",
+            )
         if registry == DOCKER_HUB and "/" not in repository:
             repository = f"library/{repository}"
         _check_repository(text, repository, f"{registry}/{repository}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
-from flakeship.settings.command_line import takes
+from flakeship.settings.command_line import SHORT, TAKES_WORDS, takes
 from flakeship.settings.declaration import inputs
 from flakeship.settings.fields import Input
 
 _QUOTED: Final = re.compile(r"`(?P<name>[a-z][a-z-]*)(?:: (?P<value>[^`]+))?`")
 _FIRST: Final = re.compile(r"(?P<name>[a-z][a-z-]*)(?=[:,] | is )")
 _PUBLISH: Final = re.compile(r"(?<![\w`-])publish (?:it|the image)\b")
+_PLACE: Final = re.compile(r"^tags, line (\d+)(?:, column 1(?!\d))?")
 _PLAIN: Final = re.compile(r"[\w./:@#=,+^-]+")
 
 
@@ -40,9 +41,22 @@ def as_written(text: str, argv: Sequence[str], environ: Mapping[str, str]) -> st
         joint = "=" if kinds[name] == "flag" else " "
         return f"`--{name}{joint}{value if _PLAIN.fullmatch(value) else repr(value)}`"
 
+    return _QUOTED.sub(flag, _begun(text, kinds, argv, environ))
+
+
+def _begun(text: str, names: Container[str], argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The text with the input that it begins with as it was given: by a flag, or for `tags` by the words behind an installable."""
     first = _FIRST.match(text)
-    given = first and any(word.partition("=")[0] == f"--{first['name']}" for word in argv)
-    return ("--" if given and first and first["name"] in kinds else "") + _QUOTED.sub(flag, text)
+    if not first or first["name"] not in names:
+        return text
+    name: str = first["name"]
+    for word in argv:
+        for flag in (f"--{name}", *SHORT.get(name, ())):
+            if word.partition("=")[0] == flag or (len(flag) == 2 and word.startswith(flag)):
+                return flag + text.removeprefix(name)
+    if argv[0] in TAKES_WORDS - {"merge"} and "FLAKESHIP_TAGS" not in environ:
+        return _PLACE.sub(r"REFERENCE \1", text)
+    return text
 
 
 def _secret(item: Input, argv: Sequence[str]) -> str:
