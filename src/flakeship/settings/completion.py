@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +25,7 @@ class _Option:
     name: str
     help: str
     takes: str
-    """`nothing`, `file`, `choice` or `text`."""
+    """`nothing`, `file`, `choice`, `text`, or `place`: one of `choices` as the beginning of more, or a file."""
     choices: tuple[str, ...] = ()
 
 
@@ -38,7 +39,7 @@ def _options(command: str) -> Iterator[_Option]:
 
 
 def _of(item: Input) -> Iterator[_Option]:
-    words = item.help.partition(".")[0].partition(":")[0]
+    words = re.split(r"[.:](?:\s|$)", item.help, maxsplit=1)[0]  # HOST:PORT stays whole
     if item.secret:
         yield _Option(f"--{item.name}-file", words, "file")
         if item.name == "password":
@@ -48,7 +49,7 @@ def _of(item: Input) -> Iterator[_Option]:
     elif item.kind == "flag":
         yield _Option(f"--{item.name}", words, "choice", ("true", "false"))
     elif item.name in _PREFIXES:
-        yield _Option(f"--{item.name}", words, "choice", _PREFIXES[item.name])
+        yield _Option(f"--{item.name}", words, "place", _PREFIXES[item.name])
     else:
         yield _Option(f"--{item.name}", words, "file" if item.kind == "path" else "text")
 
@@ -77,6 +78,11 @@ def bash() -> str:
             for option in _options(command)
             if option.takes == "choice"
         ]
+        by_value += [
+            f"        {option.name}) COMPREPLY=($(compgen -f -W '{' '.join(option.choices)}' -- \"$word\")); return ;;"
+            for option in _options(command)
+            if option.takes == "place"
+        ]
         files = "|".join(option.name for option in _options(command) if option.takes == "file")
         if files:
             by_value.append(f'        {files}) COMPREPLY=($(compgen -f -- "$word")); return ;;')
@@ -100,6 +106,12 @@ def bash() -> str:
             "# Rendered from the declaration of inputs: source <(flakeship completion bash)",
             "_flakeship() {",
             "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options=",
+            "  # bash takes an equals sign for a word of its own",
+            "  if [[ $word == = ]]; then",
+            "    word=",
+            "  elif [[ $before == = ]]; then",
+            "    before=${COMP_WORDS[COMP_CWORD - 2]}",
+            "  fi",
             "  if [[ $COMP_CWORD -eq 1 ]]; then",
             f"    COMPREPLY=($(compgen -W '{' '.join(COMMANDS)} --help --version' -- \"$word\"))",
             "    return",
@@ -125,17 +137,33 @@ def zsh() -> str:
     lines = [
         "#compdef flakeship",
         "# Rendered from the declaration of inputs: flakeship completion zsh",
+        "_flakeship_place() {",
+        "  local found=1",
+        "  compadd -S '' -- \"$@\" && found=0",
+        "  _files && found=0",
+        "  return found",
+        "}",
         "_flakeship() {",
     ]
     lines += ["  local -a commands", "  commands=("]
     lines += [f"    {_zsh(f'{command}:{text}')}" for command, text in COMMANDS.items()]
-    lines += ["  )", "  if (( CURRENT == 2 )); then", "    _describe command commands", "    return", "  fi"]
+    lines += [
+        "  )",
+        "  if (( CURRENT == 2 )); then",
+        "    if [[ $PREFIX == -* ]]; then",
+        "      _arguments '--help[show the help and exit]' '--version[show the version and exit]'",
+        "    else",
+        "      _describe command commands",
+        "    fi",
+        "    return",
+        "  fi",
+    ]
     lines += ["  local command=$words[2]", "  shift words", "  (( CURRENT-- ))", "  case $command in"]
     for command in COMMANDS:
         lines += [f"    {command})", "      _arguments \\"]
         for option in _options(command):
             lines.append(
-                f"        {_zsh(f'*{option.name}[{_zsh_words(option.help)}]{_zsh_value(option)}')} \\"
+                f"        {_zsh(f'*{_zsh_name(option)}[{_zsh_words(option.help)}]{_zsh_value(option)}')} \\"
             )
         words = _words().get(command)
         rest = f"'*:argument:({words})'" if words else "'*:argument:_files'"
@@ -151,11 +179,20 @@ def zsh() -> str:
     )
 
 
+def _zsh_name(option: _Option) -> str:
+    """With an equals sign behind it the value may stand behind one, or in a word of its own."""
+    return option.name if option.takes == "nothing" else f"{option.name}="
+
+
 def _zsh_value(option: _Option) -> str:
     values = " ".join(choice.replace(":", "\\:") for choice in option.choices)
-    return {"nothing": "", "file": ":file:_files", "text": ":value:", "choice": f":value:({values})"}[
-        option.takes
-    ]
+    return {
+        "nothing": "",
+        "file": ":file:_files",
+        "text": ":value:",
+        "choice": f":value:({values})",
+        "place": f":value:{{_flakeship_place {values}}}",
+    }[option.takes]
 
 
 def _zsh_words(text: str) -> str:
@@ -168,23 +205,33 @@ def _zsh(text: str) -> str:
 
 def fish() -> str:
     """Lines of `complete` for fish."""
-    lines = ["# Rendered from the declaration of inputs: flakeship completion fish | source"]
-    first = f"not __fish_seen_subcommand_from {' '.join(COMMANDS)}"
-    lines += [
-        f"complete -c flakeship -f -n {_fish(first)} -a {command} -d {_fish(text)}"
-        for command, text in COMMANDS.items()
+    lines = [
+        "# Rendered from the declaration of inputs: flakeship completion fish | source",
+        "# Whether the command is $argv, or not yet written; `__fish_seen_subcommand_from` looks at later words too.",
+        "function __flakeship_command_is",
+        "    set -l words (commandline -opc)",
+        '    test "$words[2]" = "$argv"',
+        "end",
     ]
+    first = "complete -c flakeship -n __flakeship_command_is -f"
+    lines += [f"{first} -a {command} -d {_fish(text)}" for command, text in COMMANDS.items()]
+    lines += [f"{first} -l help -d 'show the help and exit'", f"{first} -l version -d 'show the version and exit'"]
     for command in COMMANDS:
-        seen = _fish(f"__fish_seen_subcommand_from {command}")
+        seen = _fish(f"__flakeship_command_is {command}")
         for option in _options(command):
-            value = {"nothing": "", "file": " -r -F", "text": " -x"}.get(
-                option.takes, f" -x -a {_fish(' '.join(option.choices))}"
-            )
+            choices = f" -a {_fish(' '.join(option.choices))}"
+            value = {
+                "nothing": "",
+                "file": " -r -F",
+                "text": " -x",
+                "choice": f" -x{choices}",
+                "place": f" -r -F{choices}",
+            }[option.takes]
             lines.append(
                 f"complete -c flakeship -n {seen} -l {option.name[2:]} -d {_fish(option.help)}{value}"
             )
     lines += [
-        f"complete -c flakeship -f -n '__fish_seen_subcommand_from {command}' -a '{words}'"
+        f"complete -c flakeship -f -n '__flakeship_command_is {command}' -a '{words}'"
         for command, words in _words().items()
     ]
     return "\n".join([*lines, ""])
