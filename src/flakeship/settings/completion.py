@@ -215,7 +215,10 @@ def fish() -> str:
     ]
     first = "complete -c flakeship -n __flakeship_command_is -f"
     lines += [f"{first} -a {command} -d {_fish(text)}" for command, text in COMMANDS.items()]
-    lines += [f"{first} -l help -d 'show the help and exit'", f"{first} -l version -d 'show the version and exit'"]
+    lines += [
+        f"{first} -l help -d 'show the help and exit'",
+        f"{first} -l version -d 'show the version and exit'",
+    ]
     for command in COMMANDS:
         seen = _fish(f"__flakeship_command_is {command}")
         for option in _options(command):
