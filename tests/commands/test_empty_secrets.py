@@ -31,6 +31,9 @@ __all__ = ["basic_registry"]
         ({"nix_config": ("access-tokens = a.example=$canary$",)}, ""),
         ({"ssh_known_hosts": ("h ssh-ed25519 AAAA",)}, "ssh-key is empty"),
         ({"ssh_known_hosts": ("h ssh-ed25519 AAAA",), "ssh_key": "key"}, ""),
+        ({"ssh_known_hosts": ("h ssh-ed25519 AAAA",), "builders": ("b1; b2 - - 4",)}, "ssh-key is empty"),
+        ({"ssh_known_hosts": ("h ssh-ed25519 AAAA",), "builders": ("b1; b2 - key",)}, ""),
+        ({"ssh_known_hosts": ("h ssh-ed25519 AAAA",), "builders": ("@machines",)}, ""),
     ],
 )
 def test_an_empty_secret_is_told(inputs: dict[str, object], told: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pytest_mock import MockerFixture
 
 from flakeship.commands.building.remote_builders import RemoteBuilders, read_builders
 from flakeship.errors import UsageError
@@ -14,6 +17,7 @@ from flakeship.nix.command import Nix
 from flakeship.nix.machine import Address, Machine
 from flakeship.nix.remote_builder import RemoteBuilder, parse_builders
 from flakeship.nix.ssh_hosts import WELL_KNOWN
+from flakeship.nix.ssh_key import is_read_by_ssh, private_key
 from flakeship.settings.declaration import Settings
 from tests.testbed.ssh import new_key
 
@@ -75,6 +79,12 @@ def test_speeds_are_whole_numbers_for_nix() -> None:
         ("b1 - - 1 0.0", "field 5 of b1 (speed)"),
         ("b1 - - 1 1 k$m", "field 6 of b1 (features)"),
         ("b1 - - 1 1 - k$m", "field 7 of b1 (mandatory)"),
+        (
+            "b1 - - 1 1 kvm, big-parallel",
+            "field 6 of b1 (features) has 'kvm,', which is not a list without blanks",
+        ),
+        ("b1 x86_64-linux, i686-linux", "field 2 of b1 (systems) has 'x86_64-linux,'"),
+        ("nix@fe80::1", "IPv6 without brackets"),
         ("b1 - - 1 1 - - AAAA", "eighth field of b1 is no host key"),
         ("b1 - - 1 1 - - - x", "has 9 fields"),
         ("b1 x86_64-linux ; nix@b1 ; b1:22 aarch64-linux", "b1:22 is named twice"),
@@ -98,21 +108,50 @@ def test_what_nix_would_pass_over_is_refused(line: str, words: str) -> None:
         ("b1 - text", "the key text of b1 is no private key"),
         ("b1 - public", "the key public of b1 is the public half of a key"),
         ("b1 - locked", "the key locked of b1 has a passphrase"),
+        *(
+            (f"b1 - {name}", f"the key {name} of b1 is not as ssh reads one from a file")
+            for name in ("windows", "cut", "bom")
+        ),
     ],
 )
 def test_files_that_can_not_be_used_are_named(line: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hunter2")
     new_key(tmp_path / "locked", "ed25519", "-N", "hunter2")
     (tmp_path / "public").write_text((tmp_path / "locked.pub").read_text())
+    key = new_key(tmp_path / "mine")
+    (tmp_path / "windows").write_bytes(key.replace("\n", "\r\n").encode())
+    (tmp_path / "cut").write_text(key.removesuffix("\n"))
+    (tmp_path / "bom").write_text(f"\ufeff{key}")
     with pytest.raises(UsageError, match=r"^builders: ") as caught:
         read_builders(Settings(builders=(line,)), tmp_path)
     assert words in caught.value.message
     assert "hunter2" not in caught.value.message
 
 
-def test_a_key_of_one_machine_is_found_from_the_folder_of_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"), [("ed25519", ()), ("rsa", ("-m", "PEM", "-b", "1024")), ("ecdsa", ("-m", "PKCS8"))]
+)
+@pytest.mark.parametrize(
+    "change", [lambda key: key.replace("\n", "\r\n"), lambda key: key[:-1], lambda key: key + "\n\n"]
+)
+def test_a_key_that_ssh_reads_is_taken_and_no_other(
+    kind: str, options: tuple[str, ...], change: Callable[[str], str], tmp_path: Path
+) -> None:
+    """As ssh-keygen reads the same file."""
+    text = change(new_key(tmp_path / "key", kind, *options))
+    (tmp_path / "key").write_bytes(text.encode())
+    argv = ["ssh-keygen", "-y", "-f", str(tmp_path / "key")]
+    read = subprocess.run(argv, capture_output=True, check=False).returncode == 0
+    assert is_read_by_ssh(text, private_key(text)) == read
+
+
+@pytest.mark.parametrize("line", ["b1 - mine", "b1 - ~/mine"])
+def test_a_key_of_one_machine_is_found_from_the_folder_of_the_run_or_of_the_user(
+    line: str, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    mocker.patch("pwd.getpwuid").return_value.pw_dir = str(tmp_path)
     new_key(tmp_path / "mine")
-    (builder,) = read_builders(Settings(builders=("b1 - mine",)), tmp_path)
+    (builder,) = read_builders(Settings(builders=(line,)), Path("/") if "~" in line else tmp_path)
     assert builder.machine.key == tmp_path / "mine"
 
 

@@ -23,8 +23,15 @@ def tell_of_empty_secrets(settings: Settings, environ: Mapping[str, str], emit: 
         elif _VARIABLE.fullmatch(token):
             told = f"nix-config: the token of access-tokens for {host} is a variable's name, which nothing replaced"
             emit(events.Warned(told, _EXPANDED))
-    if settings.ssh_known_hosts and not settings.ssh_key and not environ.get("SSH_AUTH_SOCK"):
+    keyless = not settings.ssh_key and not environ.get("SSH_AUTH_SOCK")
+    if settings.ssh_known_hosts and keyless and not _keys_of_builders(settings.builders):
         emit(events.Warned("ssh-known-hosts is given, ssh-key is empty, and there is no agent", _HINT))
+
+
+def _keys_of_builders(lines: Sequence[str]) -> bool:
+    """Whether a machine may have a key of its own: in the third field of its line, or of a line in a file."""
+    entries = [entry.split() for text in lines for entry in text.replace(";", "\n").splitlines()]
+    return any(words[0].startswith("@") or words[2:3] not in ([], ["-"]) for words in entries if words)
 
 
 def _tokens(lines: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -31,6 +31,7 @@ _HOST: Final = re.compile(
 )
 _FAKED: Final = "localhost"
 _HINT: Final = "write `HOST`, `USER@HOST:PORT` or `ssh-ng://USER@HOST:PORT`"
+_HINT_IPV6: Final = "write an IPv6 address in brackets: `[::1]` or `USER@[::1]:PORT`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Address:
         authority, _, query = rest.partition("?")
         user, at, place = authority.rstrip("/").rpartition("@")
         host, port = _host_and_port(place)
+        if re.fullmatch(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?", place) and place.count(":") > 1:
+            raise UsageError(f"{where}: {text!r} is an address of IPv6 without brackets", hint=_HINT_IPV6)
         if not _HOST.fullmatch(host) or (at and not _USER.fullmatch(user)):
             raise UsageError(f"{where}: {shown_address(text)!r} is no address of a machine", hint=_HINT)
         if port is None:

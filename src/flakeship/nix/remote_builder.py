@@ -140,7 +140,10 @@ def _parse(words: Sequence[str], taken: Sequence[str]) -> RemoteBuilder:
 def _listed(
     address: Address, name: str, fields: Mapping[str, str], pattern: re.Pattern[str]
 ) -> tuple[str, ...]:
-    names = tuple(part for part in fields.get(name, "").split(",") if part)
+    text = fields.get(name, "")
+    if text.endswith(",") and name != tuple(fields)[-1]:
+        raise _refused(address, name, text, "a list without blanks: what follows the comma is another field")
+    names = tuple(part for part in text.split(",") if part)
     for each in names:
         if not pattern.fullmatch(each):
             raise _refused(

@@ -37,6 +37,14 @@ def private_key(text: str, name: str = "ssh-key") -> str:
         raise UsageError(f"{name} {refused.message}", hint=refused.hint) from None
 
 
+def is_read_by_ssh(text: str, mended: str) -> bool:
+    """Whether ssh reads the `text` of a key in a file as it stands; `mended` is what `private_key` makes of it.
+
+    Of its own form ssh wants every byte, and other forms are read by OpenSSL, which is lenient.
+    """
+    return text.startswith(mended) or "OPENSSH" not in mended.partition("\n")[0]
+
+
 def _mended(text: str) -> str:
     lines = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").splitlines()
     mended = "\n".join(line.strip() for line in lines).strip()

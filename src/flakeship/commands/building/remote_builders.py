@@ -20,8 +20,9 @@ from flakeship.nix.configuration import is_trusted_by_daemon, uses_daemon
 from flakeship.nix.failure import Failure
 from flakeship.nix.machine import Answer, Machine, ask_all
 from flakeship.nix.remote_builder import WHERE, RemoteBuilder, files_of, parse_builders
+from flakeship.nix.ssh_config import of_the_user
 from flakeship.nix.ssh_failure import SshCause, SshFailure
-from flakeship.nix.ssh_key import private_key
+from flakeship.nix.ssh_key import is_read_by_ssh, private_key
 from flakeship.outside.reading import read_file
 from flakeship.printable import counted
 from flakeship.settings.declaration import Settings
@@ -46,15 +47,21 @@ def read_builders(settings: Settings, cwd: Path) -> tuple[RemoteBuilder, ...]:
 def _with_key(machine: Machine, cwd: Path) -> Machine:
     if machine.key is None:
         return machine
-    path = Path(cwd, machine.key)
+    given = str(machine.key)
+    path = Path(cwd, of_the_user(given) if given.startswith("~/") else given)
     name = f"{WHERE}: the key {machine.key} of {machine}"
-    private_key(_text(path, name), name)
+    text = _text(path, name, "utf-8")
+    if not is_read_by_ssh(text, private_key(text, name)):
+        raise UsageError(
+            f"{name} is not as ssh reads one from a file: a line feed ends each of its lines, the last too, and nothing else stands in them",
+            hint="write the file anew (`tr -d '\\r'` takes carriage returns away), or give it by --ssh-key-file, which mends that",
+        )
     return replace(machine, key=path)
 
 
-def _text(path: Path, name: str) -> str:
+def _text(path: Path, name: str, encoding: str = "utf-8-sig") -> str:
     try:
-        return read_file(path, _LARGEST).decode("utf-8-sig")
+        return read_file(path, _LARGEST).decode(encoding)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         why = "it is no text" if isinstance(error, UnicodeDecodeError) else why
