@@ -229,7 +229,12 @@ def test_what_the_address_says_of_the_other_end(
 
 
 FAILURES = [
-    ("echo Welcome, dear user", UnreachableError, "does not speak Nix's protocol"),
+    ("echo Welcome, dear user", UnreachableError, "does not speak Nix's protocol: it says 'Welcome, dear user'"),
+    ("echo Hi all.; sleep 60", UnreachableError, "does not speak Nix's protocol: it says 'Hi all.'"),
+    ("printf '\\033[1mWelcome'", UnreachableError, "does not speak Nix's protocol$"),
+    ("echo This account is currently not available.; exit 1", UnreachableError, r"may not log in there \(nologin\)"),
+    ("echo \"error: creating directory '/nix/store': Read-only file system\" >&2; exit 1", UnreachableError, "its Nix ended: creating directory '/nix/store': Read-only"),
+    ("echo \"error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused\" >&2; exit 1", UnreachableError, r"reaches no daemon \(Connection refused\)"),
     ('echo "$1: command not found" >&2; exit 127', UnreachableError, "no `nix-daemon` is in the PATH"),
     ("echo 'u@far.example: Permission denied (publickey).' >&2; exit 255", NotAllowedError, "does not take the key"),
     ("echo 'Host key verification failed.' >&2; exit 255", NotAllowedError, "host key is not known"),

@@ -32,6 +32,10 @@ Host key verification failed."""
         ("ssh: connect to host 10.0.0.9 port 22: Connection timed out", SshCause.SILENT, "does not answer", UnreachableError),
         ("Timeout, server b1 not responding.", SshCause.SILENT, "does not answer", UnreachableError),
         ("bash: line 1: nix-daemon: command not found", SshCause.NO_NIX, "no `nix-daemon`", UnreachableError),
+        ("fish: Unknown command: nix-daemon\nfish: \nnix-daemon --stdio", SshCause.NO_NIX, "no `nix-daemon`", UnreachableError),
+        ("fish: Unknown command: /nope", SshCause.NO_NIX, "(Unknown command: /nope)", UnreachableError),
+        ("error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused", SshCause.NO_STORE, "reaches no daemon (Connection refused)", UnreachableError),
+        ("Permissions 0644 for '/k' are too open.\nLoad key \"/k\": bad permissions", SshCause.UNUSABLE_KEY, "others may read its file (0644)", NotAllowedError),
         ("sh: 1: /nope: not found", SshCause.NO_NIX, "(1: /nope: not found)", UnreachableError),
         ("zsh:1: no such file or directory: /nope", SshCause.NO_NIX, "not there", UnreachableError),
         ("error: protocol mismatch, got 'This account is currently not available.'", SshCause.NO_STORE, "(nologin)", UnreachableError),
@@ -50,6 +54,26 @@ def test_the_most_telling_cause_counts(said: str, cause: SshCause, words: str, k
     assert error.message.startswith("the builder b1 can't be used: ")
     assert error.hint
     assert "@@@" not in error.detail
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("error: creating directory '/nix/store': Read-only file system", "its Nix ended: creating directory '/nix/store': Read-only file system"),
+        ("error: configuration setting 'max-jobs' should be 'auto' or an integer", "its Nix ended: configuration setting 'max-jobs' should be 'auto' or an integer"),
+        ("terminate called\n  what():  \x1b[31;1merror:\x1b[0m getting status of /x: Permission denied\nAborted", "its Nix ended: getting status of /x: Permission denied"),
+        ("error: writing to file: Broken pipe", "the connection was closed"),
+        ("Connection closed by 10.0.0.9 port 22", "the connection was closed"),
+        ("", "the connection was closed"),
+    ],
+)  # fmt: skip
+def test_what_nix_said_there_before_it_ended_says_more_than_the_end(said: str, why: str) -> None:
+    failure = ssh_failure(said + _NIX)
+    assert failure
+    assert failure.with_last_words(said + _NIX).why == why
+    assert failure.with_last_words(said + _NIX).may_pass, (
+        "Nix may fail over a store that another one opens beside it"
+    )
 
 
 def test_what_is_not_of_ssh_is_no_failure_of_it() -> None:

@@ -15,7 +15,7 @@ from flakeship import events, process
 from flakeship.errors import Error, NotAnImageError, UnreachableError, UsageError
 from flakeship.nix import worker_protocol as protocol
 from flakeship.nix.machine import Machine
-from flakeship.nix.ssh_failure import silent, ssh_failure
+from flakeship.nix.ssh_failure import SshCause, SshFailure, quoted, silent, ssh_failure
 
 _NOBODYS: Final = "/nix/store/00000000000000000000000000000000-flakeship"
 """A path that no store holds, and that one in another folder does not take for a path of its own."""
@@ -135,6 +135,8 @@ class FarLink:
             raise LostError(self._last_words(), silent=silent) from error
         except protocol.ProtocolError as error:
             self.close()
+            if failure := ssh_failure(str(error)):
+                raise failure.error(str(self)) from error
             raise UnreachableError(
                 f"{self} can't be read: {error}",
                 hint="let the shell of that user print nothing where no terminal is (.bashrc, a banner), and use Nix 2.8 or newer there",
@@ -148,11 +150,10 @@ class FarLink:
         said = str(lost)
         if lost.silent:
             return silent(SILENCE).error(str(self))
-        if failure := ssh_failure(said):
-            return failure.error(str(self))
-        return UnreachableError(
-            f"{self} can't be used: the connection was closed", hint=HINT_LOST, detail=said
+        failure = ssh_failure(said) or SshFailure(
+            SshCause.LOST, "the connection was closed", HINT_LOST, quoted(said)
         )
+        return failure.with_last_words(said).error(str(self))
 
     @contextlib.contextmanager
     def _patiently(self, connection: Connection) -> Iterator[None]:

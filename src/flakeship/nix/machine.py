@@ -156,7 +156,8 @@ def _answer(nix: Nix, machine: Machine, patience: float, given_up: threading.Eve
     if done.returncode == 0:
         return Answer(machine, None, _trusted(done.stdout))
     said = done.stderr.decode(errors="replace")
-    return Answer(machine, ssh_failure(said) or _unknown(said))
+    failure = ssh_failure(said)
+    return Answer(machine, failure.with_last_words(said) if failure else _unknown(said))
 
 
 def _unknown(said: str) -> SshFailure:

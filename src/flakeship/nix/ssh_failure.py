@@ -6,7 +6,7 @@ https://github.com/openssh/openssh-portable/blob/master/sshconnect.c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -43,6 +43,18 @@ class SshFailure:
     hint: str
     detail: str = ""
 
+    def with_last_words(self, text: str) -> SshFailure:
+        """The same; of a connection that was closed with what Nix said there before it ended, if that stands in `text`.
+
+        `text` is what ssh printed, and nothing else but what Nix here says of the connection.
+        """
+        found = (
+            _LAST_WORDS.findall(re.sub(r"\x1b\[[0-9;]*m", "", text)) if self.cause is SshCause.LOST else []
+        )
+        if not found:
+            return self
+        return replace(self, why=f"its Nix ended: {found[-1].strip()}", hint=_CORRECT)
+
     @property
     def is_about_trust(self) -> bool:
         return self.cause in TRUST
@@ -76,6 +88,13 @@ _LOGS: Final = (
     "(`MaxStartups` and `PerSourcePenalties` of its sshd_config)"
 )
 
+_CORRECT: Final = "correct that on the machine: `ssh USER@HOST nix-daemon --stdio` says it too"
+_LAST_WORDS: Final = re.compile(
+    r"(?m)^[^\S\n]*(?:what\(\): +)?error: *(?!cannot open connection|failed to start SSH|unexpected end-of-file|Nix daemon disconnected)"
+    r"(?P<words>(?!.*Broken pipe)\S[^\n]*)"
+)
+"""What Nix says before it ends, on the other side; the rest is said of the connection, here."""
+
 _CAUSES: Final = (
     (
         SshCause.CHANGED_HOST_KEY,
@@ -91,7 +110,13 @@ _CAUSES: Final = (
     ),
     (
         SshCause.UNUSABLE_KEY,
-        r"(?i)Load key \"[^\"\n]*\": (?!No such file)(?P<reason>[^\n]+)|UNPROTECTED PRIVATE KEY FILE|read_passphrase",
+        r"UNPROTECTED PRIVATE KEY FILE|Permissions (?P<reason>0\d+) for '[^'\n]+' are too open",
+        "ssh does not use the key, since others may read its file{reason}",
+        "let nobody else read it: `chmod 600 FILE`",
+    ),
+    (
+        SshCause.UNUSABLE_KEY,
+        r"(?i)Load key \"[^\"\n]*\": (?!No such file)(?P<reason>[^\n]+)|read_passphrase",
         "ssh can't use the key{reason}",
         "give a key without a passphrase that only you may read (chmod 600): `ssh-keygen -t ed25519 -N '' -f FILE` makes one",
     ),
@@ -108,6 +133,12 @@ _CAUSES: Final = (
         "check how its name is written, and that this machine's name server knows it",
     ),
     (
+        SshCause.NO_STORE,
+        r"cannot connect to (?:socket|daemon) at '[^'\n]+'(?:: (?P<reason>[^\n]+))?",
+        "its `nix-daemon --stdio` reaches no daemon{reason}",
+        "start it there (`sudo systemctl start nix-daemon`), and check that the user may connect to it (`allowed-users`)",
+    ),
+    (
         SshCause.SILENT,
         r"Connection timed out|Operation timed out|timed out during banner exchange|not responding",
         "it does not answer",
@@ -121,13 +152,13 @@ _CAUSES: Final = (
     ),
     (
         SshCause.NO_NIX,
-        r"nix-(?:daemon|store)[^\n]*(?:not found|No such file)|(?:not found|No such file)[^\n]*nix-(?:daemon|store)",
+        r"nix-(?:daemon|store)[^\n]*(?:not found|No such file)|(?:not found|No such file|[Uu]nknown command)[^\n]*nix-(?:daemon|store)",
         "no `nix-daemon` is in the PATH that ssh sees there",
         "install Nix there for all users, or name the program: `ssh-ng://HOST?remote-program=/nix/var/nix/profiles/default/bin/nix-daemon`",
     ),
     (
         SshCause.NO_NIX,
-        r"(?m)^(?:/\S+/)?(?:ba|da|z|k|a)?sh: ?(?P<reason>[^\n]*(?:not found|[Nn]o such file or directory)[^\n]*)",
+        r"(?m)^(?:/\S+/)?(?:ba|da|z|k|a|fi)?sh: ?(?P<reason>[^\n]*(?:not found|[Nn]o such file or directory|Unknown command)[^\n]*)",
         "the program is not there that should answer{reason}",
         "correct `remote-program` in its address, or the command before its key in ~/.ssh/authorized_keys",
     ),

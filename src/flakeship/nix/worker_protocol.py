@@ -80,9 +80,9 @@ class Answers:
 
     def greeted(self) -> None:
         """Read the answer to GREETING. RefusedError as `done`."""
-        magic = self._number()
-        if magic != _SERVER:
-            raise ProtocolError("what answers there does not speak Nix's protocol")
+        first = self._exactly(8)
+        if int.from_bytes(first, "little") != _SERVER:
+            raise ProtocolError(f"what answers there does not speak Nix's protocol{self._words(first)}")
         version = self._number()
         self.minor = min(version, _OURS) & 0xFF
         if version >> 8 != _OURS >> 8 or self.minor < _OLDEST:
@@ -140,6 +140,14 @@ class Answers:
         if not data:
             raise EndedError
         return data
+
+    def _words(self, first: bytes) -> str:
+        """What a shell prints in place of an answer, which begins with eight bytes that were read; empty where it is no text."""
+        if not first.isascii() or not first.decode().replace("\n", "").isprintable():
+            return ""
+        rest = b"" if b"\n" in first else cast("io.BufferedReader", self._stream).peek(1)
+        line = (first + rest).decode(errors="replace").strip().partition("\n")[0]
+        return f": it says {line[:80]!r}"
 
     def _error(self) -> str:
         if self.minor < 26:
