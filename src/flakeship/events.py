@@ -62,6 +62,13 @@ class BuildProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class StillWaiting:
+    """Nothing was heard of a build for minutes: `text` says what is waited for, and what would end it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class DerivationBuilt:
     """A build has ended, well or not. `machine` is the builder that it ran on, empty for this machine."""
 
@@ -209,6 +216,7 @@ Event: TypeAlias = (
     | Command
     | BuildLog
     | BuildProgress
+    | StillWaiting
     | DerivationBuilt
     | PathSubstituted
     | PathsKnown

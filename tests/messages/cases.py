@@ -184,6 +184,7 @@ COMMANDS: Final = (
 NIX: Final = (
     NixCase("A build failed", BUILDER_FAILED["2.34"] if "2.34" in BUILDER_FAILED else next(iter(BUILDER_FAILED.values())), ("make: *** No rule to make target 'all'.",)),
     NixCase("Memory ran out", f"error: builder for '{FAILS}' failed due to signal 9 (Killed)"),
+    NixCase("A builder was silent for too long", f"error: building of '{FAILS}!out' from .drv file timed out after 3600 seconds of silence"),
     NixCase("The disk is full", "error: writing to file: No space left on device"),
     NixCase("The package is for another system", next(iter(WRONG_SYSTEM.values()))),
     NixCase("No machine builds for the system", "Failed to find a machine for remote build!\nderivation: app.drv\nrequired (system, features): (riscv64-linux, [])\nerror: Unable to start any build; remote machines may not have all required system features."),

@@ -109,6 +109,22 @@ def test_a_container_keeps_no_log_for_later(nix: Nix) -> None:
     assert "nix log" not in error.hint
 
 
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (" of silence", "nothing was heard of it for 7 seconds, which is its limit (`max-silent-time`)"),
+        ("", "it took more than 7 seconds, which is its limit (`timeout`)"),
+    ],
+)
+@pytest.mark.parametrize("output", ["!out", "^out", ""])
+def test_a_build_that_took_too_long_names_the_setting(nix: Nix, end: str, words: str, output: str) -> None:
+    said = f"error: building of '{FAILS}{output}' from .drv file timed out after 7 seconds{end}"
+    error = explained(nix, said, "error: 1 dependencies of derivation '/nix/store/x-y.drv' failed to build")
+    assert error.message == f"building fails was ended: {words}"
+    assert "in nix-config or nix.conf" in error.hint
+    assert "of the machine of `store`" in explained(nix.building_in("ssh-ng://b1"), said).hint
+
+
 def test_a_killed_builder_names_the_signal(nix: Nix) -> None:
     error = explained(nix, f"error: builder for '{FAILS}' failed due to signal 9 (Killed)")
     assert error.message == "building fails failed: its builder was ended by signal 9"

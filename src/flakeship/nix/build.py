@@ -16,6 +16,7 @@ from flakeship.nix.explain import explain_failure
 from flakeship.nix.failure import Failure
 from flakeship.nix.installable import ALL_OUTPUTS, Installable, ordered_outputs
 from flakeship.nix.log import Log
+from flakeship.nix.silence import Silence
 from flakeship.printable import counted
 from flakeship.process import NotStartedError
 
@@ -123,9 +124,11 @@ def _attempt(
 ) -> bytes:
     """Return what `nix build` printed."""
     log = Log(emit)
+    silence = Silence(log, emit, nix.store)
     words = ("--json", "--no-link", "--log-format", "internal-json", *what)
     try:
-        returncode, stdout = nix.stream("build", *words, on_stderr=log.take, cwd=installables[0].cwd)
+        with silence.watched():
+            returncode, stdout = nix.stream("build", *words, on_stderr=silence.take, cwd=installables[0].cwd)
     except NotStartedError as error:
         raise BuildError(error.message, hint="check that no other job removes Nix") from error
     if returncode != 0:

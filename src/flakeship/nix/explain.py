@@ -15,6 +15,7 @@ from flakeship.nix.failure import NO_SPACE, Failure
 from flakeship.nix.installable import Installable
 from flakeship.nix.untracked import hint_untracked
 from flakeship.outside.mounted import as_root_hint, in_container, other_half
+from flakeship.printable import counted
 from flakeship.store_paths import name_of_derivation
 
 _DRV: Final = r"'(?P<drv>/nix/store/[^']+\.drv)'"
@@ -127,6 +128,18 @@ def _builder(failure: Failure, found: re.Match[str]) -> Error:
         f"building {name_of_derivation(drv)} failed: its builder exited with code {found['code']}",
         hint=f"{given if withheld else ''}{_where_the_log_is(failure, drv)}",
         detail=tail,
+    )
+
+
+def _timed_out(failure: Failure, found: re.Match[str]) -> Error:
+    seconds = counted(int(found["seconds"]), "second")
+    why = f"nothing was heard of it for {seconds}" if found["silent"] else f"it took more than {seconds}"
+    setting = "max-silent-time" if found["silent"] else "timeout"
+    where = "nix.conf of the machine of `store`" if failure.nix.store else "nix-config or nix.conf"
+    return BuildError(
+        f"building {name_of_derivation(found['drv'])} was ended: {why}, which is its limit (`{setting}`)",
+        hint=f"raise `{setting}` in {where} if it needs longer, and see what it did last: {_where_the_log_is(failure, found['drv'])}",
+        detail=failure.tail(found["drv"]),
     )
 
 
@@ -311,6 +324,10 @@ _CAUSES: Final = (
         _hash_mismatch,
     ),
     *elsewhere.TRUST_CAUSES,
+    Cause(
+        r"(?P<drv>/nix/store/[^'!^\s]+\.drv)[^\n]* timed out after (?P<seconds>\d+) seconds(?P<silent> of silence)?",
+        _timed_out,
+    ),
     Cause(_BUILDER, _builder, source=True),
     Cause(NO_SPACE.pattern, _no_space),
     *elsewhere.CAUSES,

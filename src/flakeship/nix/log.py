@@ -42,6 +42,15 @@ class Log:
     _progress: BuildProgress | None = None
 
     @property
+    def running(self) -> dict[str, str]:
+        """The derivations that are being built, and the store of the machine where that is another one, else empty."""
+        found: dict[str, str] = {}
+        for activity, machine in self._running.copy().items():  # another thread may read lines
+            drv = self._derivations[activity]
+            found[drv] = machine or found.get(drv, "")
+        return found
+
+    @property
     def builds_began(self) -> bool:
         """Whether a derivation was begun."""
         return bool(self._derivations)

@@ -62,7 +62,7 @@ def line_of(event: events.Event) -> tuple[int, str]:
                 1,
                 f"{what} failed, and is tried again in {wait:.1f} s (retry {attempt}): {printable(reason)}",
             )
-        case events.Notice() | events.Warned() | events.NotPushed():
+        case events.Notice() | events.Warned() | events.NotPushed() | events.StillWaiting():
             return _remark(event)
         case events.Summarised(text=text):
             return 2, f"\n{text}\n"
@@ -82,8 +82,12 @@ def _delivered(event: events.LayerDelivered) -> str:
     return "; ".join(f"{state}  {', '.join(places)}" for state, places in by_state.items())
 
 
-def _remark(event: events.Notice | events.Warned | events.NotPushed) -> tuple[int, str]:
+def _remark(
+    event: events.Notice | events.Warned | events.NotPushed | events.StillWaiting,
+) -> tuple[int, str]:
     match event:
+        case events.StillWaiting(text=text):
+            return 2, f"waiting: {printable(text)}"
         case events.Notice(text=text):
             return 2, f"note: {printable(text)}"
         case events.Warned(text=text, hint=hint):
