@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from flakeship.commands.building.remote_builders import RemoteBuilders, read_builders
+from flakeship.commands.building.ssh_access import OpenSsh
 from flakeship.errors import UsageError
 from flakeship.events import ignore
 from flakeship.nix.command import Nix
@@ -153,6 +156,18 @@ def test_a_key_of_one_machine_is_found_from_the_folder_of_the_run_or_of_the_user
     new_key(tmp_path / "mine")
     (builder,) = read_builders(Settings(builders=(line,)), Path("/") if "~" in line else tmp_path)
     assert builder.machine.key == tmp_path / "mine"
+
+
+def test_a_key_that_only_root_reads_is_for_a_daemon(tmp_path: Path, nix: Nix, mocker: MockerFixture) -> None:
+    """As /etc/nix/builder_ed25519 of nix-darwin is. To root itself, who runs these tests, no file is closed: so that is imitated."""
+    name = f"{read_builders.__module__}.read_file"
+    mocker.patch(name, side_effect=PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    mocker.patch("os.access", return_value=False)
+    builders = read_builders(Settings(builders=("b1 - mine",)), tmp_path)
+    assert builders[0].line_for_daemon(builders[0].machine.key, "").split()[2] == str(tmp_path / "mine")
+    ssh = OpenSsh({}, None, tmp_path / "hosts")
+    with pytest.raises(UsageError, match=r"the key \S+/mine of b1 can't be read: Permission denied"):
+        RemoteBuilders(builders=builders, ssh=ssh, known={"store": "local"}, emit=ignore).check(nix)
 
 
 def test_a_file_that_an_editor_of_windows_wrote_is_read(tmp_path: Path) -> None:

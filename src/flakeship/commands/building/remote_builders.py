@@ -50,7 +50,14 @@ def _with_key(machine: Machine, cwd: Path) -> Machine:
     given = str(machine.key)
     path = Path(cwd, of_the_user(given) if given.startswith("~/") else given)
     name = f"{WHERE}: the key {machine.key} of {machine}"
-    text = _text(path, name, "utf-8")
+    try:
+        text = _text(path, name, "utf-8")
+    except UsageError as error:
+        if isinstance(
+            error.__cause__, PermissionError
+        ):  # a daemon may read it, as root: `check` knows whether one does
+            return replace(machine, key=path)
+        raise
     if not is_read_by_ssh(text, private_key(text, name)):
         raise UsageError(
             f"{name} is not as ssh reads one from a file: a line feed ends each of its lines, the last too, and nothing else stands in them",
@@ -98,6 +105,8 @@ class RemoteBuilders:
             return
         assert self.ssh
         for each in self.builders:
+            if (key := each.machine.key) and not os.access(key, os.R_OK):
+                _text(key, f"{WHERE}: the key {key} of {each.machine}")
             if not self.ssh.knows(each.machine):
                 raise UsageError(
                     f"{WHERE}: the host key of {each.machine} is not known, so it could be anybody",
