@@ -25,15 +25,15 @@ JSON = st.recursive(
     max_leaves=6,
 )
 SUBJECT = Descriptor("application/vnd.oci.image.manifest.v1+json", digest_of(b"an image"), 8)
-GOOD: dict[str, Any] = json.loads(bundle_by_key(Envelope(b"{}", (b"a signature",)), "whose"))
+GOOD: dict[str, Any] = json.loads(bundle_by_key(Envelope(b"{}", b"a signature"), "whose"))
 
 
 def test_a_bundle_is_read_as_it_was_written() -> None:
     found = Bundle.of(json.dumps(GOOD).encode())
-    assert (found.hint, found.envelope.payload, found.envelope.signatures) == (
+    assert (found.hint, found.envelope.payload, found.envelope.signature) == (
         "whose",
         b"{}",
-        (b"a signature",),
+        b"a signature",
     )
 
 
@@ -64,6 +64,33 @@ def test_a_bundle_with_anything_in_one_place_is_read_or_refused(path: tuple[str,
     place[path[-1]] = value
     with contextlib.suppress(ValueError):
         Bundle.of(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("mediaType", "application/vnd.dev.sigstore.bundle.v9+json"),
+        ("mediaType", "application/vnd.dev.sigstore.bundle+json;version=0.2"),
+        ("more", 1),
+        ("messageSignature", {}),
+        ("verificationMaterial", {}),
+        ("verificationMaterial", {"publicKey": {}, "certificate": {"rawBytes": ""}}),
+        ("verificationMaterial", {"publicKey": {"hint": 1}}),
+        ("verificationMaterial", {"publicKey": {"more": ""}}),
+        ("verificationMaterial", {"publicKey": {}, "tlogEntries": [{}]}),
+        ("verificationMaterial", {"publicKey": {}, "timestampVerificationData": {"more": 1}}),
+        ("dsseEnvelope", {**GOOD["dsseEnvelope"], "signatures": []}),
+        ("dsseEnvelope", {**GOOD["dsseEnvelope"], "signatures": [{"sig": "AA=="}, {"sig": "AA=="}]}),
+        ("dsseEnvelope", {**GOOD["dsseEnvelope"], "signatures": [{"sig": "AA==", "more": 1}]}),
+        ("dsseEnvelope", {**GOOD["dsseEnvelope"], "signatures": [{"sig": "AA==", "keyid": 1}]}),
+        ("dsseEnvelope", {**GOOD["dsseEnvelope"], "more": 1}),
+    ],
+)
+def test_what_cosign_takes_for_no_bundle_is_none(part: str, changes: Any) -> None:
+    """tests/commands/verify/test_beside_cosign.py asks it."""
+    Bundle.of(json.dumps(GOOD).encode())
+    with pytest.raises(ValueError, match=r"^it|its"):
+        Bundle.of(json.dumps(GOOD | {part: changes}).encode())
 
 
 @given(

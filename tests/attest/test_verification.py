@@ -43,7 +43,7 @@ def signed(
 ) -> Bundle:
     payload = data or statement([("", IMAGE)], SIGNED, {})
     signature = key.sign(signed_bytes(payload if over is None else over, kind))
-    return Bundle.of(bundle_by_key(Envelope(payload, (signature,), kind), hint or key.public.hint))
+    return Bundle.of(bundle_by_key(Envelope(payload, signature, kind), hint or key.public.hint))
 
 
 def test_what_is_right_passes() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from flakeship.attest.artifact import Artifact
-from flakeship.attest.dsse import Envelope
+from flakeship.attest.dsse import Envelope, check_fields
 from flakeship.image.document import decode_object, encode
 
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -23,7 +23,22 @@ SIGNED_BY: Final = "dev.flakeship.signed-by"
 LIMIT: Final = 256 << 20
 """Bytes of a bundle that is read: it may hold an SBOM, of which Base64 makes a third more."""
 
-_VERSION_1: Final = "application/vnd.dev.sigstore.bundle+json"
+_KIND: Final = "application/vnd.dev.sigstore.bundle"
+_SAID: Final = f"{_KIND}+json;version="
+_LOGGED: Final[Mapping[str, str]] = {
+    BUNDLE: "",
+    f"{_SAID}0.3": "",
+    f"{_SAID}0.2": "inclusionProof",
+    f"{_SAID}0.1": "inclusionPromise",
+}
+"""What each version demands of the entries in a log, and that there is one."""
+_FIELDS: Final = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
+_SIGNERS: Final = frozenset({"publicKey", "certificate", "x509CertificateChain"})
+_MATERIAL: Final = _SIGNERS | {"tlogEntries", "timestampVerificationData"}
+
+
+class UnknownVersionError(ValueError):
+    """A bundle of a version that is not known, which may be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +51,43 @@ class Bundle:
 
     @classmethod
     def of(cls, data: bytes) -> Self:
-        """Read a bundle. ValueError, with a reason, if the bytes are not a bundle, or hold no envelope."""
+        """Read a bundle. ValueError, with a reason, if the bytes are not a bundle, or hold no envelope; UnknownVersionError for one of another version."""
         document = decode_object(data, limit=LIMIT)
         said = document.get("mediaType")
-        if not (isinstance(said, str) and said.startswith((BUNDLE[:-9], _VERSION_1))):
-            raise ValueError("it is no Sigstore bundle")
+        if not (isinstance(said, str) and said in _LOGGED):
+            of_any = isinstance(said, str) and said.startswith(_KIND)
+            raise (UnknownVersionError if of_any else ValueError)(
+                "it is no Sigstore bundle of a version that is known"
+            )
         material = document.get("verificationMaterial")
         if not isinstance(material, dict):
             raise ValueError("its bundle has no verification material")  # noqa: TRY004  bad data, not a bug
-        key = material.get("publicKey")
-        hint = key.get("hint", "") if isinstance(key, dict) else ""
-        return cls(
-            Envelope.of(document.get("dsseEnvelope")), hint if isinstance(hint, str) else "", dict(material)
-        )
+        check_fields(document, _FIELDS, "bundle")
+        check_fields(material, _MATERIAL, "verification material")
+        if len(_SIGNERS & material.keys()) != 1:
+            raise ValueError("its bundle does not name one key or one certificate")
+        _check_beside(material, _LOGGED[said])
+        key = material.get("publicKey", {})
+        hint = key.get("hint", "") if isinstance(key, dict) else None
+        if not isinstance(hint, str):
+            raise ValueError("its bundle names no key")  # noqa: TRY004  bad data, not a bug
+        check_fields(key, {"hint"}, "public key")
+        return cls(Envelope.of(document.get("dsseEnvelope")), hint, dict(material))
+
+
+def _check_beside(material: Mapping[str, Any], demanded: str) -> None:
+    """Refuse entries of a log and timestamps that are none, as cosign does even where nobody asks for them. What they prove is not looked at."""
+    entries = material.get("tlogEntries", [])
+    if not isinstance(entries, list) or not all(
+        isinstance(each, dict) and each.get("logId") and each.get("canonicalizedBody") for each in entries
+    ):
+        raise ValueError("its bundle lists what is no entry of a log")
+    if demanded and not (entries and all(each.get(demanded) for each in entries)):
+        raise ValueError(f"its bundle is of a version that demands an entry in a log with an {demanded}")
+    times = material.get("timestampVerificationData") or {}
+    if not isinstance(times, dict):
+        raise ValueError("its bundle holds what is no timestamp")  # noqa: TRY004  bad data, not a bug
+    check_fields(times, {"rfc3161Timestamps"}, "timestamp")
 
 
 def bundle_by_key(envelope: Envelope, hint: str) -> bytes:

@@ -6,12 +6,14 @@ https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from flakeship.attest.artifact import IN_TOTO
 
-_MOST_SIGNATURES: Final = 100
+_FIELDS: Final = frozenset({"payload", "payloadType", "signatures"})
+_SIGNATURE_FIELDS: Final = frozenset({"sig", "keyid"})
 
 
 def signed_bytes(payload: bytes, payload_type: str = IN_TOTO) -> bytes:
@@ -22,15 +24,15 @@ def signed_bytes(payload: bytes, payload_type: str = IN_TOTO) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`signatures` are in the form of their algorithm: of ECDSA, DER."""
+    """`signature` is in the form of its algorithm: of ECDSA, DER. A bundle has one, and another beside it would be believed by nobody."""
 
     payload: bytes
-    signatures: tuple[bytes, ...]
+    signature: bytes
     payload_type: str = IN_TOTO
 
     @property
     def signed(self) -> bytes:
-        """The bytes that each signature is of."""
+        """The bytes that the signature is of."""
         return signed_bytes(self.payload, self.payload_type)
 
     def to_json(self) -> dict[str, Any]:
@@ -38,26 +40,34 @@ class Envelope:
         return {
             "payload": b64encode(self.payload).decode(),
             "payloadType": self.payload_type,
-            "signatures": [{"sig": b64encode(signature).decode()} for signature in self.signatures],
+            "signatures": [{"sig": b64encode(self.signature).decode()}],
         }
 
     @classmethod
     def of(cls, document: Any) -> Self:
-        """Read the JSON object of an envelope. ValueError if it is not an envelope, or has no signature."""
+        """Read the JSON object of an envelope. ValueError if it is not an envelope, or has not one signature."""
         if not isinstance(document, dict):
             raise ValueError("it holds no DSSE envelope")  # noqa: TRY004  bad data, not a bug
         signatures = document.get("signatures")
         payload_type = document.get("payloadType")
         if not (isinstance(signatures, list) and isinstance(payload_type, str)):
             raise ValueError("its DSSE envelope has no signatures, or no type")  # noqa: TRY004  bad data, not a bug
-        found = tuple(
-            decoded(entry.get("sig"))
-            for entry in signatures[:_MOST_SIGNATURES]
-            if isinstance(entry, dict) and entry.get("sig")
-        )
-        if not found:
+        check_fields(document, _FIELDS, "DSSE envelope")
+        if len(signatures) > 1:
+            raise ValueError("its DSSE envelope has more than one signature")
+        entry = signatures[0] if signatures else None
+        if not (isinstance(entry, dict) and entry.get("sig")):
             raise ValueError("its DSSE envelope is not signed")
-        return cls(decoded(document.get("payload")), found, payload_type)
+        check_fields(entry, _SIGNATURE_FIELDS, "signature")
+        if not isinstance(entry.get("keyid", ""), str):
+            raise ValueError("its signature names a key by what is no text")  # noqa: TRY004  bad data, not a bug
+        return cls(decoded(document.get("payload")), decoded(entry["sig"]), payload_type)
+
+
+def check_fields(document: Mapping[str, Any], known: Collection[str], what: str) -> None:
+    """Refuse what the format does not have: a verifier that reads it as protobuf, as cosign does, refuses it too."""
+    if more := sorted(document.keys() - set(known)):
+        raise ValueError(f"its {what} has a field that is not known: {more[0][:80]!r}")
 
 
 def decoded(text: Any) -> bytes:

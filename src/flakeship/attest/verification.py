@@ -6,19 +6,25 @@ A check that fails raises ValueError: its text says what is wrong, as the end of
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from flakeship.attest.artifact import CYCLONEDX, IN_TOTO, PREDICATE_TYPE, SPDX
 from flakeship.attest.bundle import LIMIT, PREDICATE, Bundle
-from flakeship.attest.dsse import decoded
+from flakeship.attest.dsse import check_fields
 from flakeship.attest.keys import VerifyingKey
 from flakeship.attest.statement import CYCLONEDX_BOM, SIGNED, SLSA_PROVENANCE, SPDX_DOCUMENT, STATEMENT
 from flakeship.image.document import decode_object
 from flakeship.image.model import Digest, parse_digest
 
 _STATEMENTS: Final = frozenset({STATEMENT, "https://in-toto.io/Statement/v0.1"})
+_FIELDS: Final = frozenset({"_type", "subject", "predicateType", "predicate"})
+_SUBJECT_FIELDS: Final = frozenset(
+    {"name", "uri", "digest", "content", "downloadLocation", "mediaType", "annotations"}
+)
+"""https://github.com/in-toto/attestation/blob/main/spec/v1/resource_descriptor.md"""
 _MOST_SUBJECTS: Final = 10_000
 _SIMPLE_SIGNING: Final = "cosign container image signature"
 _STORE_PATH: Final = re.compile(r"/nix/store/[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]+")
@@ -54,8 +60,8 @@ class OtherKeyError(ValueError):
     """The signature names another key than the one that was given, or a certificate: it may still be valid."""
 
 
-def read_statement(data: bytes) -> Statement:
-    """Read a statement of version 1 or 0.1."""
+def read_statement(data: bytes, *, strict: bool = False) -> Statement:
+    """Read a statement of version 1 or 0.1. A `strict` one has no field that the format does not have: cosign refuses it."""
     document = decode_object(data, limit=LIMIT)
     if document.get("_type") not in _STATEMENTS:
         raise ValueError("is no in-toto statement")
@@ -65,6 +71,10 @@ def read_statement(data: bytes) -> Statement:
         raise ValueError("names no subject")
     if not isinstance(kind, str) or not isinstance(predicate, (dict, type(None))):
         raise ValueError("has no predicate")  # noqa: TRY004  bad data, not a bug
+    if strict:
+        check_fields(document, _FIELDS, "statement")
+        for each in _dicts(subjects):
+            check_fields(each, _SUBJECT_FIELDS, "subject")
     return Statement(tuple(_subject(each) for each in subjects), kind, predicate or {})
 
 
@@ -83,7 +93,7 @@ def statement_in(bundle: Bundle, digest: Digest, annotations: Mapping[str, str])
     """
     if bundle.envelope.payload_type != IN_TOTO:
         raise ValueError("holds no in-toto statement")
-    statement = read_statement(bundle.envelope.payload)
+    statement = read_statement(bundle.envelope.payload, strict=True)
     check_subject(statement, digest)
     _check_announced(statement, annotations.get(PREDICATE))
     return statement
@@ -99,7 +109,8 @@ def unsigned_statement(data: bytes, digest: Digest, annotations: Mapping[str, st
 
 def check_signed_by(bundle: Bundle, key: VerifyingKey) -> None:
     """Refuse a bundle that this key has not signed. OtherKeyError where it says itself that another has."""
-    if any(key.verifies(signature, bundle.envelope.signed) for signature in bundle.envelope.signatures):
+    by_key = bundle.material is not None and isinstance(bundle.material.get("publicKey"), dict)
+    if by_key and key.verifies(bundle.envelope.signature, bundle.envelope.signed):
         return
     if bundle.hint != key.hint:
         raise OtherKeyError(
@@ -114,9 +125,10 @@ def check_tagged_signature(payload: bytes, signature: str, digest: Digest, key: 
     OtherKeyError if another key has: a payload does not tell which.
     """
     try:
-        critical = decode_object(payload).get("critical")
+        document = decode_object(payload)
     except ValueError as error:
         raise ValueError(f"has a payload that can't be read: {error}") from error
+    critical = document.get("critical")
     image = critical.get("image") if isinstance(critical, dict) else None
     if (
         not isinstance(critical, dict)
@@ -124,11 +136,18 @@ def check_tagged_signature(payload: bytes, signature: str, digest: Digest, key: 
         or not isinstance(image, dict)
     ):
         raise ValueError("has a payload that is not of cosign's form")
+    for each in (document, critical, image):
+        if len({name.casefold() for name in each}) < len(each):
+            raise ValueError("has a payload with one key in two spellings, which cosign takes for one")
     if image.get("docker-manifest-digest") != digest:
         raise ValueError(
             f"is about {str(image.get('docker-manifest-digest'))[:80]}, and not about this image"
         )
-    if key and not key.verifies(decoded(signature), payload):
+    try:
+        signed = b64decode(signature, validate=True)
+    except ValueError as error:
+        raise ValueError("is not in Base64") from error
+    if key and not key.verifies(signed, payload):
         raise OtherKeyError("is not by this key, or is over other bytes")
 
 

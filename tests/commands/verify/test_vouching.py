@@ -36,7 +36,7 @@ def made_by(run: str) -> bytes:
 
 def bundle(said: bytes, key: SigningKey = KEY, *, hint: str = "") -> bytes:
     signature = key.sign(signed_bytes(said))
-    return bundle_by_key(Envelope(said, (signature,)), hint or key.public.hint)
+    return bundle_by_key(Envelope(said, signature), hint or key.public.hint)
 
 
 def in_bundle(said: bytes, kind: str, key: SigningKey = KEY, *, hint: str = "") -> AttachedDocument:

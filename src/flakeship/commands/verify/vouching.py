@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from flakeship.attest.artifact import IN_TOTO
-from flakeship.attest.bundle import Bundle
+from flakeship.attest.bundle import Bundle, UnknownVersionError
 from flakeship.attest.keys import VerifyingKey
 from flakeship.attest.provenance import check_predicate
 from flakeship.attest.verification import (
@@ -105,7 +105,11 @@ def vouched(attached: AttachedTo, digest: Digest, trust: Trust) -> Vouched:
 
 def _take(document: AttachedDocument, digest: Digest, trust: Trust, found: Vouched) -> None:
     if document.is_bundle:
-        bundle = _bundle(document.data)
+        try:
+            bundle = _bundle(document.data)
+        except UnknownVersionError:  # of a later cosign, say: it proves nothing here, and is no fault
+            found.others += 1
+            return
         statement = statement_in(bundle, digest, document.annotations)
         trusted = _is_trusted(bundle, document.data, trust, found)
         _keep(statement, trusted, found)
@@ -121,6 +125,8 @@ def _take(document: AttachedDocument, digest: Digest, trust: Trust, found: Vouch
 def _bundle(data: bytes) -> Bundle:
     try:
         return Bundle.of(data)
+    except UnknownVersionError:
+        raise
     except ValueError as error:
         raise ValueError(f"can't be read: {error}") from error
 

@@ -67,7 +67,7 @@ class KeySigner:
         hint = self.key.public.hint
         # what another key has signed does not count as signed by this one: docs/decisions.md#an-image-gets-one-sbom-of-each-format
         by = {SIGNED_BY: f"SHA256:{hint}"} if artifact.unless_alike else {}
-        return bundled(artifact, bundle_by_key(Envelope(artifact.statement, (signature,)), hint), by)
+        return bundled(artifact, bundle_by_key(Envelope(artifact.statement, signature), hint), by)
 
     def outline(self, artifact: Artifact) -> Artifact | None:
         """As `Signer.outline`."""
