@@ -185,6 +185,16 @@ def test_a_secret_never_stands_in_an_error() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "hint"),
+    [("--help-all", "`flakeship publish --help-all`"), ("--tags", "`flakeship --help`")],
+)
+def test_an_option_in_the_place_of_a_command_is_told_where_it_goes(word: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"there is no option {word} before a command") as caught:
+        read([word, "x"], {}, None)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
     ("flags", "environ", "words", "hint"),
     [
         (["--tagz", "a"], {}, "no option --tagz; did you mean '--tags'?", "--help-all"),

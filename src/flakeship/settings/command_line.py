@@ -112,7 +112,9 @@ def check_command(word: str) -> None:
     if word.startswith("-"):
         raise UsageError(
             f"there is no option {word} before a command",
-            hint="run `flakeship --version` for the version, `flakeship --help` for the commands",
+            hint="run `flakeship publish --help-all` for all that can be set, `flakeship --help` for the commands"
+            if word == "--help-all"
+            else "run `flakeship --help` for the commands, behind which options stand, `flakeship --version` for the version",
         )
     from flakeship.settings.habits import command_by_habit
 

@@ -50,8 +50,9 @@ def _begun(text: str, names: Container[str], argv: Sequence[str], environ: Mappi
     if not first or first["name"] not in names:
         return text
     name: str = first["name"]
+    flags: tuple[str, ...] = (f"--{name}", *SHORT.get(name, ()))
     for word in argv:
-        for flag in (f"--{name}", *SHORT.get(name, ())):
+        for flag in flags:
             if word.partition("=")[0] == flag or (len(flag) == 2 and word.startswith(flag)):
                 return flag + text.removeprefix(name)
     if argv[0] in TAKES_WORDS - {"merge"} and "FLAKESHIP_TAGS" not in environ:
