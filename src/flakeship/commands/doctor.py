@@ -218,7 +218,7 @@ def _target(target: Target, request: DestinationRequest, run_: Run) -> Iterator[
                 "destination", "ok", ", ".join(filter(None, (f"{place.name} takes images", with_credentials)))
             )
     except Error as error:
-        told = not with_credentials or found.source in error.message
+        told = with_credentials.removeprefix("with ") in error.message
         asked = "" if told else f" (asked {with_credentials})"
         yield Finding("destination", "error", f"{error.message}{asked}", error.hint)
 
