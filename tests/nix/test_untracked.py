@@ -50,6 +50,14 @@ def test_the_hint_works_where_the_command_was_written(repository: Path) -> None:
     assert "`git -C svc add --intent-to-add -- flake.nix`" in hint
 
 
+def test_where_git_tracks_nothing_yet_all_is_added_at_once(tmp_path: Path, git: Callable[..., str]) -> None:
+    git(tmp_path, "init", "-q")
+    for name in ("flake.nix", "other.nix"):
+        (tmp_path / name).touch()
+    hint = hint_untracked(parsed(tmp_path), "error: flake.nix: not tracked", environ=ENVIRON)
+    assert hint.startswith("run `git add .`, after")
+
+
 def test_at_most_ten_files_are_named(repository: Path) -> None:
     for number in range(13):
         (repository / f"file{number:02}.nix").touch()

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from flakeship import process
@@ -31,25 +31,20 @@ def untracked_files(installable: Installable, *, environ: Mapping[str, str]) -> 
     """
     if not installable.directory or installable.flake.startswith("path:"):
         return ()
+    names = _listed_by_git(installable.directory, "--others", "--exclude-standard", environ=environ)
+    return tuple(name for name in names if not whole_store_path(installable.directory / name))
+
+
+def _listed_by_git(folder: Path, *which: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the files that `git ls-files` lists in a folder, or in all of its repository with `:/`; none if git does not run."""
     # The workspace of a CI job often belongs to another user than the container's, and git refuses to read it then:
     # https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory
-    argv = (
-        *variables.GIT_COMMAND,
-        "-c",
-        "safe.directory=*",
-        "ls-files",
-        "--others",
-        "--exclude-standard",
-        "-z",
-    )
+    argv = (*variables.GIT_COMMAND, "-c", "safe.directory=*", "ls-files", "-z", *which)
     try:
-        listed = process.run(
-            argv, environ=variables.GIT.of(environ), cwd=str(installable.directory), timeout=10
-        )
+        listed = process.run(argv, environ=variables.GIT.of(environ), cwd=str(folder), timeout=10)
     except (process.NotStartedError, ResourceError, TimeoutError):
-        return ()
-    names = (name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name)
-    return tuple(name for name in names if not whole_store_path(installable.directory / name))
+        return []
+    return [name.decode(errors="surrogateescape") for name in listed.stdout.split(b"\0") if name]
 
 
 def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str, str]) -> str:
@@ -63,10 +58,16 @@ def hint_untracked(installable: Installable, told: str, *, environ: Mapping[str,
     files = [name for name in untracked if is_named(name, absent)]
     if not files:
         return ""
+    where = _folder_for_git(installable)
+    assert installable.directory
+    if not _listed_by_git(installable.directory, ":/", environ=environ):
+        return (
+            f"run `git{where} add .`, after what is built (image.tar, result) is named in .gitignore: Nix does not see files that git "
+            "does not track, and it tracks none here yet"
+        )
     kinds = {".nix", *(PurePosixPath(name).suffix for name in files)}
     others = [name for name in untracked if name not in files and PurePosixPath(name).suffix in kinds]
     also = f", such as {_listed(others)} too" if others else ""
-    where = _folder_for_git(installable)
     return f"run `git{where} add --intent-to-add -- {_listed(files, '`')}: Nix does not see files that git does not track{also}"
 
 
