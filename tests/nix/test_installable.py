@@ -176,6 +176,28 @@ def test_a_flake_below_the_folder_is_named(
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "behind", "rest"),
+    [
+        ("a#b", "#image", "#image"),
+        ("a#b", "", ""),
+        ("a?b", "#image", "#image"),
+        ("a#b", "?dir=c#x", "?dir=c#x"),
+    ],
+)
+def test_a_folder_with_a_sign_of_urls_in_its_name_is_told_from_an_attribute(
+    tmp_path: Path, name: str, behind: str, rest: str
+) -> None:
+    (tmp_path / name).mkdir()
+    for text in (f"./{name}{behind}", f"{tmp_path}/{name}{behind}"):
+        with pytest.raises(UsageError, match=f"no folder {tmp_path}/a: a `[#?]` ends its name") as caught:
+            Installable.parse(text, cwd=tmp_path)
+        assert caught.value.hint == f"change to {tmp_path}/{name} and write `.{rest}`"
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UsageError, match=r"there is no flake\.nix in"):  # Nix reads it as that folder
+        Installable.parse(f"./{name}{behind}", cwd=tmp_path)
+
+
 def test_a_repository_ends_the_search_for_flake_nix(tmp_path: Path) -> None:
     (tmp_path / "flake.nix").touch()
     (tmp_path / "repository/.git").mkdir(parents=True)

@@ -265,6 +265,18 @@ def test_a_folder_that_nix_can_not_name_is_explained_or_read(
 
 
 @pytest.mark.slow
+def test_a_path_that_nix_does_not_decode_is_explained_or_read(nix: Nix, tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    (folder / "flake.nix").write_text('{ outputs = _: { packages.x86_64-linux.default = throw "read"; }; }')
+    error = failed(nix, tmp_path, f"path:{tmp_path}/a%20b")
+    if not error.message.endswith("can't be built: read"):
+        assert error.message.endswith(f"there is no folder {tmp_path}/a%20b")
+        assert "change to that folder and write `path:.`" in error.hint
+    assert failed(nix, folder, "path:.").message.endswith("can't be built: read")
+
+
+@pytest.mark.slow
 def test_a_shallow_clone_is_explained(nix: Nix, tmp_path: Path, git: Callable[..., str]) -> None:
     (tmp_path / "whole").mkdir()
     git(tmp_path / "whole", "init", "-q", "-b", "main")

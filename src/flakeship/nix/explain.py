@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from flakeship.errors import BuildError, Error, ResourceError, SourceUnreachableError
 from flakeship.nix import elsewhere, missing, refusals, repositories
@@ -265,9 +265,12 @@ def _odd_folder(failure: Failure, found: re.Match[str]) -> Error | None:
         )
     )
     if colon and odd and (found["url"] or f"/{scheme}:" in (found["file"] or "")):
+        encoded = quote(flake, safe=_OF_URLS)
         return BuildError(
             f"{failure.nix.release} does not read {flake!r} as a URL",
-            hint=f"write `{quote(flake, safe=_OF_URLS)}`: characters that a URL can't hold are percent-encoded",
+            hint=f"change to that folder and write `path:.`, or write `{encoded}`, which Nix 2.8 does not decode"
+            if scheme == "path"
+            else f"write `{encoded}`: characters that a URL can't hold are percent-encoded",
             detail=failure.end,
         )
     if colon or not odd or not (found["url"] or re.search("[#?]", odd)):
@@ -275,6 +278,17 @@ def _odd_folder(failure: Failure, found: re.Match[str]) -> Error | None:
     return BuildError(
         f"{failure.nix.release} reads no git repository in a folder with {odd!r} in its name: {folder}",
         hint="write `git+file:.` or `path:.` in the place of `.`, rename the folder, or take a newer Nix",
+        detail=failure.end,
+    )
+
+
+def _undecoded(failure: Failure, found: re.Match[str]) -> Error | None:
+    """A `path:` whose percent signs Nix takes for a part of the folder's name."""
+    if unquote(found["file"]) != str(failure.installable.directory):
+        return None
+    return BuildError(
+        f"{failure.nix.release} reads no `%` in a `path:`, and there is no folder {found['file']}",
+        hint="change to that folder and write `path:.`, rename the folder, or take a newer Nix",
         detail=failure.end,
     )
 
@@ -337,6 +351,7 @@ _CAUSES: Final = (
         r"error: '[^'\n]*' is not a Git repository|opening Git repository |getting working directory status: failed to open",
         _no_repository,
     ),
+    Cause(r"getting status of [\"'](?P<file>/[^\"'\n]*%[0-9A-Fa-f]{2}[^\"'\n]*)", _undecoded),
     Cause(
         r"error: '(?P<url>[^'\n]*)' is not a valid URL|program 'git' failed"
         r"|getting status of [\"'](?P<file>[^\"'\n]*/[a-z+]+:[^\"'\n]*)",

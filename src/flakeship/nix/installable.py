@@ -129,6 +129,7 @@ class Installable:
         flake, _, fragment = text.partition("#")
         attribute, outputs = _fragment(fragment, text=text)
         flake = flake or "."
+        _check_name(text, cwd=Path(cwd))
         return cls(flake, attribute, outputs, str(cwd), _directory(flake, cwd=Path(cwd)))
 
     def __str__(self) -> str:
@@ -171,6 +172,20 @@ def _fragment(fragment: str, *, text: str, name: str = "flake") -> tuple[str, tu
     if attribute and (fault := attribute_path.fault_in(attribute, encoded=name == "flake")):
         raise UsageError(f"{name}: {attribute[:200]!r} is not an attribute path: {fault}", hint=_EXAMPLES)
     return attribute, tuple(outputs.split(",")) if outputs else ()
+
+
+def _check_name(text: str, *, cwd: Path) -> None:
+    """UsageError for a folder with `#` or `?` in its name, where no folder has the name before that."""
+    first = re.search("[#?]", text)
+    if not first or not text.startswith((".", "/")) or (cwd / text[: first.start()]).exists():
+        return
+    for end in (*(each.start() for each in re.finditer("[#?]", text)), len(text)):
+        folder = cwd / text[:end]
+        if end > first.start() and os.path.isdir(folder):  # noqa: PTH112 - Path raises for a name that is too long
+            raise UsageError(
+                f"flake: there is no folder {cwd / text[: first.start()]}: a `{first[0]}` ends its name here",
+                hint=f"change to {folder} and write `.{text[end:]}`",
+            )
 
 
 def _directory(flake: str, *, cwd: Path) -> Path | None:
@@ -218,7 +233,7 @@ def _folder_of_url(url: SplitResult, flake: str, *, cwd: Path) -> Path | None:
         if in_folder and not is_tree:
             raise UsageError(
                 f"flake: {flake!r}: {folder} is not the top of a git repository",
-                hint=f"write {_dotted(Path(url.path))} for the folder, or git+file:TOP?dir={below or 'FOLDER'}",
+                hint=f"write {_dotted(Path(unquote(url.path)))} for the folder, or git+file:TOP?dir={below or 'FOLDER'}",
             )
     return _flake_folder(cwd / unquote(url.path), flake, above=False, dir=below)
 
