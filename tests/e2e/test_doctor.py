@@ -51,7 +51,7 @@ def test_all_is_well_and_nothing_is_built_or_sent(
     assert "building" not in done.stderr
     for system in ("x86_64-linux", "aarch64-linux"):
         assert f".#packages.{system}.hello evaluates to /nix/store/" in done.stdout
-    assert "takes images, with `--username` and FLAKESHIP_PASSWORD" in done.stdout
+    assert "takes images, with FLAKESHIP_USERNAME and FLAKESHIP_PASSWORD" in done.stdout
     assert f"clock        this machine's clock agrees with that of {basic_registry.host}" in done.stdout
     assert basic_registry.password not in done.stdout + done.stderr
     assert basic_registry.tags(repository) == []
@@ -70,7 +70,7 @@ def test_each_fault_is_named_with_what_to_do(
     assert "git does not track new.nix" in done.stdout
     assert "FAIL  flake        " in done.stdout
     refused = next(line for line in done.stdout.splitlines() if line.startswith("FAIL  destination  "))
-    assert refused.count("`--username` and FLAKESHIP_PASSWORD") == 1, refused
+    assert refused.count("FLAKESHIP_USERNAME and FLAKESHIP_PASSWORD") == 1, refused
     assert done.stdout.count("-> ") >= 3
     assert "CaNaRy" not in done.stdout + done.stderr
     found = states(doctor(".#missing", f"{basic_registry.host}/{repository}:1", "--json", cwd=flake, **given))

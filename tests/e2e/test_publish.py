@@ -164,7 +164,7 @@ def test_without_credentials_nothing_is_built_and_the_hint_says_how_to_go_on(
     elsewhere = publish(
         *flags, "--username=me", "--registry=typo.example", cwd=folder, FLAKESHIP_PASSWORD="canary"
     )
-    assert "`--username` and `password` are for typo.example" in elsewhere.stderr
+    assert "`--username` and FLAKESHIP_PASSWORD are for typo.example" in elsewhere.stderr
     assert "has no password" not in elsewhere.stderr
 
 

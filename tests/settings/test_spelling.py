@@ -31,6 +31,9 @@ INPUTS = {"INPUT_TAGS": "x"}
         ),
         ("tags, line 1, column 1: no", ["publish"], INPUTS, "tags, line 1, column 1: no"),
         ("tags: x becomes the tag y", ["publish", "x"], {}, "tags: x becomes the tag y"),
+        ("set `username`", ["publish", "x"], {"FLAKESHIP_USERNAME": "y"}, "set FLAKESHIP_USERNAME"),
+        ("set `username`", ["publish", "--username=x"], {"FLAKESHIP_USERNAME": "y"}, "set `--username`"),
+        ("set `push: false`", ["publish", "x"], {"FLAKESHIP_PUSH": "true"}, "set `--push false`"),
         ("set `password`", ["publish", "x"], {}, "set FLAKESHIP_PASSWORD"),
         ("set `password`", ["publish"], CI, "set `password`"),
         (

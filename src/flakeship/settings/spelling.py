@@ -22,7 +22,7 @@ def as_written(text: str, argv: Sequence[str], environ: Mapping[str, str]) -> st
 
     In backticks an input stands by itself or with a value, as a workflow has it: `push: false`; nothing else may stand
     alone in them that could be called like an input. The input that a message begins with is a flag only if it was given as one.
-    A secret has no flag for its value: it is the variable that it is read from, or the flag that it was given by. A text that
+    An input that a variable gave is that variable. A secret has no flag for its value: it is the variable that it is read from, or the flag that it was given by. A text that
     tells the user to publish means the inputs of `publish`, whatever command it ends.
     """
     if not argv or (len(argv) < 2 and _by_environment(environ)):
@@ -36,6 +36,8 @@ def as_written(text: str, argv: Sequence[str], environ: Mapping[str, str]) -> st
         name, value = found["name"], (found["value"] or "").strip('"')  # the quotes are YAML's
         if name not in kinds:
             return _secret(meant[name], argv) if name in meant and not value else found[0]
+        if not value and meant[name].variable in environ and not _flag_of(name, argv):
+            return meant[name].variable
         if not value or (kinds[name] == "flag" and value == "true"):
             return f"`--{name}`"
         joint = "=" if kinds[name] == "flag" else " "
@@ -50,14 +52,21 @@ def _begun(text: str, names: Container[str], argv: Sequence[str], environ: Mappi
     if not first or first["name"] not in names:
         return text
     name: str = first["name"]
+    if flag := _flag_of(name, argv):
+        return flag + text.removeprefix(name)
+    if argv[0] in TAKES_WORDS - {"merge"} and "FLAKESHIP_TAGS" not in environ:
+        return _PLACE.sub(r"REFERENCE \1", text)
+    return text
+
+
+def _flag_of(name: str, argv: Sequence[str]) -> str:
+    """The flag that an input was given by; empty if it was given otherwise, or not at all."""
     flags: tuple[str, ...] = (f"--{name}", *SHORT.get(name, ()))
     for word in argv:
         for flag in flags:
             if word.partition("=")[0] == flag or (len(flag) == 2 and word.startswith(flag)):
-                return flag + text.removeprefix(name)
-    if argv[0] in TAKES_WORDS - {"merge"} and "FLAKESHIP_TAGS" not in environ:
-        return _PLACE.sub(r"REFERENCE \1", text)
-    return text
+                return flag
+    return ""
 
 
 def _secret(item: Input, argv: Sequence[str]) -> str:
