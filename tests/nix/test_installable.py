@@ -116,6 +116,8 @@ def test_an_installable_is_written_as_it_was_read(folder: Path, text: str) -> No
         (".#a .#b", "is not an attribute path: a second `#` stands in it", "write an installable such as"),
         ('.#"50%"', "stands for itself as `%25`", "write an installable such as"),
         (".#a^", "names no output after `^`", "^out"),
+        (".#", "names no attribute behind the `#` (an unset variable?)", "write `.` for the default package"),
+        ("github:o/r# ", "names no attribute behind the `#`", "write `github:o/r` for the default package"),
         (".#a^b;c", "names no output after `^`", "^out"),
         ('.#"a^b"^', "names no output after `^`", "^out"),
         ("sub/", "registry of flakes", "./sub/"),

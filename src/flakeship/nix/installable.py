@@ -126,7 +126,12 @@ class Installable:
             raise UsageError(
                 f"flake: {text} is a store path, which is built already", hint=f"write `source: {text}`"
             )
-        flake, _, fragment = text.partition("#")
+        flake, mark, fragment = text.partition("#")
+        if mark and not fragment.strip():  # Nix would take the default package, and CI means one whose variable is not set
+            raise UsageError(
+                f"flake: {text!r} names no attribute behind the `#` (an unset variable?)",
+                hint=f"write `{flake or '.'}` for the default package, or `{flake or '.'}#image`",
+            )
         attribute, outputs = _fragment(fragment, text=text)
         flake = flake or "."
         _check_name(text, cwd=Path(cwd))

@@ -81,3 +81,43 @@ def test_the_revision_of_changed_files(
     assert labels[f"{PREFIX}revision"] == revision
     assert [isinstance(event, Warned) for event in told] == [True] * warns
     assert not warns or ("ends in -dirty" in str(told[0])) == revision.endswith("-dirty")
+
+
+OTHER = "f" * 40
+
+
+def submodule(tree: Tree) -> None:
+    tree.git("init", "-q", "around")
+    around = str(tree.path / "around")
+    tree.git(
+        "-C", around, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(tree.path), "sub"
+    )
+
+
+@pytest.mark.parametrize(
+    ("built", "folder", "environ", "warns"),
+    [
+        (OTHER, ".", {}, True),
+        (SHA, ".", {}, False),
+        (OTHER, None, {}, False),  # a flake elsewhere
+        (OTHER, "around/sub", {}, False),
+        (OTHER, ".", {"DOCKER_METADATA_PR_HEAD_SHA": "true"}, False),
+    ],
+)
+def test_another_commit_than_that_of_the_run(
+    tree: Tree, built: str, folder: str | None, environ: dict[str, str], *, warns: bool
+) -> None:
+    if folder == "around/sub":
+        submodule(tree)
+    request = NamingRequest.of(settings_of(images=("o/n",)), MAIN, {})
+    naming = naming_of(request, emit=lambda _: None, nix=NixFacts)
+    installable = Installable(".", "", (), str(tree.path), tree.path / folder if folder else None, "")
+    flake = replace(CLEAN, revision=built)
+    obtained: Any = SimpleNamespace(buildable=SimpleNamespace(installable=installable), flake=flake)
+    told: list[Event] = []
+    here, _ = runtime(tree.path, ENVIRON | environ)
+    assert told_of_changes(naming, obtained, here, told.append) is naming
+    assert [
+        f"from commit {OTHER[:12]}, and its tags and labels are those of {SHA[:12]}" in str(each)
+        for each in told
+    ] == [True] * warns

@@ -65,6 +65,11 @@ def has_changes(environ: Mapping[str, str], *, cwd: str) -> bool | None:
         return None
 
 
+def is_submodule(environ: Mapping[str, str], *, cwd: str) -> bool:
+    """Tell whether the repository at `cwd` is part of another one, whose commit says which of its commits is meant."""
+    return bool(Git(environ, cwd).or_empty("rev-parse", "--show-superproject-working-tree"))
+
+
 def commit_date(sha: str, *, environ: Mapping[str, str], cwd: str) -> datetime | None:
     """Return the date of a commit; None where the working tree at `cwd` lacks it."""
     if not _SHA.fullmatch(sha):

@@ -1,4 +1,4 @@
-"""Whether what Nix built has changes that are in no commit: then the commit alone does not say what is in the image."""
+"""Whether what Nix built is the commit that the run is for: else the label does not say what is in the image."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _REVISION: Final = "org.opencontainers.image.revision"
 def told_of_changes(naming: Naming, obtained: Obtained, runtime: Runtime, emit: events.Emit) -> Naming:
     """The naming whose label `revision` says that tracked files were changed, with a warning; the same one where none were."""
     context = naming.evaluation.context
+    _tell_of_another_commit(naming, obtained, runtime, emit)
     if context.dirty or not (context.sha and context.describes_source) or not _is_changed(obtained, runtime):
         return naming
     ours = naming.evaluation.inputs.auto_labels and _REVISION not in naming.evaluation.labels
@@ -31,6 +32,27 @@ def told_of_changes(naming: Naming, obtained: Obtained, runtime: Runtime, emit: 
     )
     evaluation = replace(naming.evaluation, context=replace(context, dirty=True))
     return replace(naming, evaluation=evaluation)
+
+
+# docs/decisions.md#a-run-for-another-commit-is-told
+def _tell_of_another_commit(naming: Naming, obtained: Obtained, runtime: Runtime, emit: events.Emit) -> None:
+    """Warn where an earlier step has checked out another commit: tags and labels are those of the run's event."""
+    context = naming.evaluation.context
+    built = obtained.flake.revision if obtained.flake else None
+    folder = obtained.buildable.installable.directory if obtained.buildable else None
+    if not (folder and built and context.sha and context.describes_source) or built == context.sha:
+        return
+    from flakeship.ci.event import wants_head_sha
+    from flakeship.ci.local.git import is_submodule
+
+    if wants_head_sha(runtime.environ) or is_submodule(runtime.environ, cwd=str(folder)):
+        return
+    emit(
+        events.Warned(
+            f"the image is built from commit {built[:12]}, and its tags and labels are those of {context.sha[:12]}, which started this run",
+            "check that commit out (actions/checkout without `ref`), or set `context: git`, which names the image by what is checked out",
+        )
+    )
 
 
 def _is_changed(obtained: Obtained, runtime: Runtime) -> bool:
