@@ -85,9 +85,9 @@ def test_a_name_may_be_given_to_a_single_one() -> None:
         ({"tags": ("1.0", "web=")}, "tags, line 2, column 1: 'web=' gives web nothing"),
         ({"to": ("api=oci:a", "web=")}, "to: 'web=' gives web nothing"),
         ({"flake": ("api=.#api", "web=")}, "flake: 'web=' says nothing to build"),
-        ({"flake": ("api=.#api", "=.#web")}, "flake: '=.#web' says no name before its `=`"),
+        ({"flake": ("api=.#api", "=.#web")}, "flake: '=.#web' has no name before its `=`"),
         ({"flake": ("api=",)}, "flake: 'api=' says nothing to build"),
-        ({"flake": ("=.#api",)}, "flake: '=.#api' says no name before its `=`"),
+        ({"flake": ("=.#api",)}, "flake: '=.#api' has no name before its `=`"),
     ],
 )
 def test_a_line_whose_variable_is_not_set_is_refused(inputs: dict[str, tuple[str, ...]], words: str) -> None:

@@ -124,7 +124,7 @@ def _single(settings: Settings) -> Attribute:
 def _line(text: str) -> _Line:
     if half := _HALF.fullmatch(text):
         raise UsageError(
-            f"flake: {text!r} says {'nothing to build' if half[1] else 'no name before its `=`'} (an unset variable?)",
+            f"flake: {text!r} {'says nothing to build' if half[1] else 'has no name before its `=`'} (an unset variable?)",
             hint=f"write the name and the attribute: {half[1] or 'api'}=.#image",
         )
     platform, installable = _platform_before(text)
