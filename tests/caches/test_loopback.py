@@ -45,7 +45,7 @@ ENTRY: Final = NarEntry(
 class Shelf:
     """A cache of ours with one path. `broken` breaks its NAR off in the middle."""
 
-    name = "the shelf"
+    name, has_warned = "the shelf", False
 
     def __init__(self, *, raises: bool = False, broken: bool = False) -> None:
         self.raises, self.broken = raises, broken
@@ -63,6 +63,9 @@ class Shelf:
 
     def expect(self, hash_part: str) -> None:
         self.expected.append(hash_part)
+
+    def lose(self, hash_part: str) -> None:
+        pytest.fail(f"nobody reads {hash_part} without Nix")
 
     def use(self, hash_part: str) -> None:
         pytest.fail(f"nobody looks at {hash_part} without Nix")

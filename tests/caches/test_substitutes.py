@@ -66,6 +66,8 @@ class Shelf:
     def _opened(self, nar: bytes) -> Iterator[Nar]:
         yield Nar(len(nar), io.BytesIO(nar))
 
+    has_warned = False
+
     def close(self) -> None:
         pass
 
@@ -186,3 +188,31 @@ def test_a_folder_gives_nothing_that_lies_outside(tmp_path: Path, url: str) -> N
         Substitutes([NarSource("the folder", FolderCache(folder), trusted=True)], None).find(path("a"))
         is None
     )
+
+
+@pytest.mark.parametrize(
+    ("nar", "says"),
+    [
+        (None, "does not give {}, which it says it has"),
+        (NAR + b"x", "holds a wrong {}: it is larger than was stated"),
+        (NAR[:-1], "holds a wrong {}: it does not have the hash that was stated"),
+        (b"\x28\xb5\x2f\xfd" + bytes(9) + b"\xff" * 90, "holds a wrong {}: its compressed stream is damaged"),
+    ],
+    ids=["gone", "longer", "shorter", "not zstd"],
+)
+@pytest.mark.parametrize("has_warned", [False, True])
+def test_what_is_wrong_is_told_with_the_name_and_given_to_nobody_else(
+    nar: bytes | None, says: str, *, has_warned: bool
+) -> None:
+    """Where the cache has warned by itself, nobody else needs to."""
+    stated, lost = entry("a"), list[str]()
+    shelf = Shelf(stated, nar=nar)
+    shelf.has_warned = has_warned
+    source = NarSource("the shelf", shelf, trusted=True, lose=lost.append)
+    found = source.info(stated.path, stated.hash_part)
+    assert found
+    with pytest.raises(SourceGoneError) as caught, source.nar(found) as reader:
+        list(iter(lambda: reader.read(7), b""))
+    assert str(caught.value).startswith(f"the shelf {says.format(stated.path)}")
+    assert caught.value.is_told is has_warned
+    assert lost == ([] if nar is None else [stated.hash_part])

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from flakeship.caches.packs.layout import LayoutRepository
+from flakeship.caches.packs.repository import read_root
 from tests.caches.faulty import FAULTS, HARMLESS, faulty
 from tests.sbom.validators import valid_cyclonedx
 from tests.testbed.command import Ended
@@ -38,7 +40,7 @@ BUILT = {
     "far-stream",
     "image.json",
 }
-GIVEN_UP = "warning: the caches did not give all that they say they have"
+GIVEN_UP = "so what the image needs is realised here, as Nix does it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ def test_a_cache_that_fails_in_the_middle(cold: OwnStores, built: Built, tmp_pat
         done = publish(runner, built.flake, "package", tmp_path / "image", *flags)
     assert manifest(tmp_path / "image") == built.images["package"]
     assert done.stderr.count(GIVEN_UP) == (FAULTS[fault][0] == "nar"), done.stderr
+    assert done.stderr.count("warning: ") == 1, done.stderr
     assert realised(runner) > {"package-1", "small"}
 
 
@@ -201,3 +204,26 @@ def test_a_whole_nar_of_another_path(cold: OwnStores, built: Built, tmp_path: Pa
     done = publish(runner, built.flake, "package", tmp_path / "image", *flags)
     assert manifest(tmp_path / "image") == built.images["package"]
     assert done.stderr.count(GIVEN_UP) == 1, done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bad", ["damaged", "gone"])
+def test_one_warning_names_our_cache_and_the_reason(
+    cold: OwnStores, built: Built, tmp_path: Path, bad: str
+) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(built.kept.removeprefix("oci:"), cache)
+    repository = LayoutRepository(cache)
+    for tag in repository.tags():
+        root = read_root(repository, tag)
+        for digest, size in root.manifest.packs if root else ():
+            pack = cache / "blobs/sha256" / digest.partition(":")[2]
+            if bad == "gone":
+                pack.unlink()
+            else:
+                pack.write_bytes(bytes(size))
+    runner = cold()
+    done = publish(runner, built.flake, "package", tmp_path / "image", "--nix-cache", f"oci:{cache}")
+    assert manifest(tmp_path / "image") == built.images["package"]
+    (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning: "))
+    assert f"oci:{cache}" in warning

@@ -44,6 +44,7 @@ class FolderCache:
 
     def __init__(self, folder: Path, *, fault: Callable[[str], None] | None = None) -> None:
         self._folder, self._fault = folder, fault
+        self._has_warned = False
         self._places: dict[str, tuple[Path, NarInfo]] = {}
 
     def info(self) -> bytes:
@@ -97,6 +98,12 @@ class FolderCache:
     def _tell(self, reason: str) -> None:
         if self._fault:
             self._fault(reason)
+            self._has_warned = True
+
+    @property
+    def has_warned(self) -> bool:
+        """Whether `fault` was told of something."""
+        return self._has_warned
 
     def close(self) -> None:
         """Do nothing: nothing is kept open."""

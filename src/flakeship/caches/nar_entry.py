@@ -110,6 +110,15 @@ class NarCache(Protocol):
         """Note that Nix asked about a path, which it will open soon. Nothing waits for that."""
         ...
 
+    def lose(self, hash_part: str) -> None:
+        """Note that a path is not what the cache says, although its frame is: nobody is given it any more."""
+        ...
+
+    @property
+    def has_warned(self) -> bool:
+        """Whether a warning has said what is wrong with it."""
+        ...
+
     def use(self, hash_part: str) -> None:
         """Note that a path was needed, also where it was not opened: what nobody needs grows old."""
         ...

@@ -24,7 +24,12 @@ def sources_of(caches: Sequence[UsedCache], own: Sequence[OwnNars], guards: Guar
     A cache that is neither asked by HTTP nor a folder is left out: a path that only it has counts as missing.
     """
     found: list[tuple[NarSource, dict[str, str]]] = [
-        (NarSource(each.cache.name, OwnCache(each.cache), not each.signed, each.cache.use), {})
+        (
+            NarSource(
+                each.cache.name, OwnCache(each.cache), not each.signed, each.cache.use, each.cache.lose
+            ),
+            {},
+        )
         for each in own
     ]
     for cache in caches:

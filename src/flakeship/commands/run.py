@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # each is imported when it is first opened: most commands and
     from flakeship.commands.source_place import SourcePlace
     from flakeship.confinement.scripts import Confinement
     from flakeship.destinations.written_blobs import WrittenBlobs
+    from flakeship.image.model import SourceGoneError
     from flakeship.metadata.context import Context
     from flakeship.sources.blobs import RegistryImage
     from flakeship.sources.written import WrittenSource
@@ -130,6 +131,11 @@ class Run:
         """Note that no further image is to be built."""
         if "builder" in self.__dict__:
             self.builder.all_built()
+
+    def note_gone(self, error: SourceGoneError) -> None:
+        """Note why the parts that were offered last can't be had."""
+        if "builder" in self.__dict__:
+            self.builder.gone = error
 
     @cached_property
     def confinement(self) -> Confinement:

@@ -240,7 +240,14 @@ class VanishedError(Exception):
 
 
 class SourceGoneError(Exception):
-    """What a source was believed to give can't be had, and the same can be had in another way. The text says why, in a clause."""
+    """What a source was believed to give can't be had, and the same can be had in another way. The text says why, in a clause.
+
+    `is_told` where a warning has named the source and the reason already.
+    """
+
+    def __init__(self, why: str = "", *, is_told: bool = False) -> None:
+        super().__init__(why)
+        self.is_told = is_told
 
 
 @dataclass(frozen=True, slots=True)

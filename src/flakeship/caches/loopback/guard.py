@@ -73,6 +73,11 @@ class Guard:
         place = self._places.get(hash_part)
         return self._opened(hash_part, place) if place else None
 
+    @property
+    def has_warned(self) -> bool:
+        """Whether a warning has said what is wrong with the cache."""
+        return self._patience.has_warned
+
     def close(self) -> None:
         """Ask nothing more, and report what is only known now."""
         self._patience.close()

@@ -75,6 +75,11 @@ class Patience:
         """Report something that the cache has and that can't be used."""
         self._report(f"not all that the cache {self._name} has can be used: {reason}")
 
+    @property
+    def has_warned(self) -> bool:
+        """Whether a warning has said what is wrong with it."""
+        return self._warned
+
     def close(self) -> None:
         """Warn of a cache that forbade all that was asked, as many do where a token is wrong. Ask nothing more."""
         if self._closed:

@@ -51,6 +51,11 @@ class Served(Protocol):
         """Return the NAR that a narinfo calls `nar/NAME`; None if it is not there."""
         ...
 
+    @property
+    def has_warned(self) -> bool:
+        """Whether a warning has said what is wrong with the cache."""
+        ...
+
     def close(self) -> None:
         """Report what is only known at the end. Nothing is asked any more."""
         ...
@@ -85,6 +90,11 @@ class OwnCache:
         entry = self._cache.entry(name.removesuffix(_SUFFIX))
         opened = self._cache.open(entry) if entry else None
         return _sized(opened, entry.frame_size) if entry and opened else None
+
+    @property
+    def has_warned(self) -> bool:
+        """Whether a warning has said what is wrong with the cache."""
+        return self._cache.has_warned
 
     def close(self) -> None:
         """Do nothing: whoever opened the cache closes it."""

@@ -65,6 +65,10 @@ class PackPart:
             yield self._pack.read(place, size)
             place += size
 
+    def at(self, place: int, size: int) -> bytes:
+        """Return bytes from the middle."""
+        return self._pack.read(self._start + place, min(size, self._length - place))
+
     def open(self) -> Reader:
         """Return a stream of them."""
         return Section(self._pack, self._start, self._length)

@@ -68,6 +68,15 @@ class ComingCache:
         """Return the compressed NAR."""
         return self.come().open(entry)
 
+    def lose(self, hash_part: str) -> None:
+        """Note that a path is not what its index says."""
+        self.come().lose(hash_part)
+
+    @property
+    def has_warned(self) -> bool:
+        """Whether a warning has said what is wrong with it."""
+        return self.come().has_warned
+
     def use(self, hash_part: str) -> None:
         """Note that a path was needed."""
         self.come().use(hash_part)

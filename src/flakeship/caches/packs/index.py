@@ -22,8 +22,14 @@ VERSION: Final = 1
 
 _LEVEL: Final = 9
 _LONGEST_LINE: Final = 1024 * 1024
-_MOST_BYTES: Final = 512 * 1024 * 1024
-"""Bytes of an index that is inflated: what would be a million paths is no index of ours."""
+MOST_PATHS: Final = 100_000
+"""Paths of an index that is read or written: in memory each takes some 1.5 kB, and a large system has ten thousand."""
+
+_MOST_NAMES: Final = 4 * MOST_PATHS
+"""Names that it may have in all: most references and derivers of a path are those of others too."""
+
+_MOST_BYTES: Final = 128 * 1024 * 1024
+"""Bytes of an index that is inflated."""
 
 _LARGEST: Final = 1 << 50
 
@@ -84,7 +90,7 @@ def merged(first: Index, second: Index) -> Index:
 
 def aged(index: Index, *, now: int, days: int, size: int, packs: int) -> Index:
     """Drop what was not used for `days`, and of the rest what was used longest ago, until no more than `packs` packs of
-    `size` bytes in all are left.
+    `size` bytes in all, and MOST_PATHS paths, are left.
 
     A pack counts with all of its bytes, also with those that no line needs any more. What was used in the future, by a clock
     that was wrong, was used now: it would stay for ever, and push out what others use.
@@ -95,7 +101,7 @@ def aged(index: Index, *, now: int, days: int, size: int, packs: int) -> Index:
     taken: dict[Digest, int] = {}
     total = 0
     for line in sorted(lines, key=lambda line: (-line.used, line.pack, line.offset)):
-        if line.used < oldest:
+        if line.used < oldest or len(kept) == MOST_PATHS:
             break
         if line.pack not in taken:
             more = index.packs[line.pack]
@@ -237,6 +243,8 @@ class _Reading:
             held = self._held(line)
             if held.entry.hash_part in seen:
                 raise ValueError(f"it has {held.entry.path} twice")
+            if len(seen) == MOST_PATHS:
+                raise ValueError(f"it has more than {MOST_PATHS:,} paths")
             seen.add(held.entry.hash_part)
             yield held
 
@@ -272,6 +280,8 @@ class _Reading:
         if known is None:
             if not is_base_name(name):
                 raise ValueError(f"{name[:200]!a} is not the name of a store path")
+            if len(self._known) == _MOST_NAMES:
+                raise ValueError(f"it has more than {_MOST_NAMES:,} names")
             known = self._known[name] = name
         return known
 

@@ -31,7 +31,7 @@ PATHS: Final = "dev.flakeship.nix-cache.paths"
 SOURCE: Final = "org.opencontainers.image.source"
 """Links the package with its repository on GitHub, and so gives its workflows the right to write it."""
 
-_MOST_INDEX: Final = 128 * 1024 * 1024
+_MOST_INDEX: Final = 64 * 1024 * 1024
 
 
 class NotARootError(ValueError):

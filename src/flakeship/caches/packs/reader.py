@@ -15,6 +15,7 @@ from flakeship.caches.nar_entry import NarEntry
 from flakeship.caches.packs.answers import answers_within
 from flakeship.caches.packs.blocks import PATIENCE, Blocks, LateError
 from flakeship.caches.packs.index import Held, Index
+from flakeship.caches.packs.inflated_size import gives_more
 from flakeship.caches.packs.repository import GoneError, Repository, StoredRoot, read_root
 from flakeship.caches.packs.root import Root, is_of_family
 from flakeship.caches.packs.silence import Silence
@@ -134,6 +135,15 @@ class PackCache:
         if line:
             self._blocks.expect(line.pack, self._sizes[line.pack], line.offset, line.entry.frame_size)
 
+    def lose(self, hash_part: str) -> None:
+        """Note that a path is not what its index says."""
+        self.damaged.add(hash_part)
+
+    @property
+    def has_warned(self) -> bool:
+        """Whether a warning has said what is wrong with it, once it was open."""
+        return bool(self._told)
+
     def use(self, hash_part: str) -> None:
         """Note that a path was needed, so that it is kept."""
         self.used.add(hash_part)
@@ -147,6 +157,8 @@ class PackCache:
             for piece in part.pieces():
                 hasher.update(piece)
             if hasher.digest() == line.entry.frame:
+                if gives_more(part.at, line.entry.frame_size, line.entry.nar_size, part.open):
+                    raise RejectedError(f"{line.entry.path} is larger than the index states", hint=_ANEW)
                 return part.open()
             part.forget()  # it may have been damaged on its way
         raise RejectedError(f"{line.entry.path} does not have the hash that the index states", hint=_ANEW)

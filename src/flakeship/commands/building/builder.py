@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flakeship import events
 from flakeship.errors import BuildError, Error
+from flakeship.image.model import SourceGoneError
 from flakeship.nix.build import BuildOutput, build, system_of, words_for
 from flakeship.nix.command import Nix
 from flakeship.nix.configuration import SandboxState, sandbox_state, uses_daemon
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # most runs take the caches that nix.conf names
     from flakeship.nix.machine import Answer
     from flakeship.nix.remote_builder import RemoteBuilder
 
+_HINT_GONE: Final = "check that cache, or set `log-level: debug` to see what failed; the image is the same"
 _ASKED_ALREADY: Final = ("tarball-ttl", str(7 * 24 * 3600))
 """Seconds for which Nix takes what it has fetched without asking again."""
 
@@ -81,6 +83,8 @@ class Builder:
     _left: dict[Installable, BuildOutput] = field(default_factory=dict, init=False, repr=False)
     """What was left in the caches, from which its image is read."""
     _cached: CachedStore | None = field(default=None, init=False, repr=False)
+    gone: SourceGoneError | None = field(default=None, init=False, repr=False)
+    """Why the last list of parts could not be had."""
     _sources: dict[tuple[str, str], FlakeMetadata | None] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -204,11 +208,15 @@ class Builder:
         return self._cached
 
     def realise_left(self) -> bool:
-        """Realise from now on what was left in caches, as it can't be had from there; whether anything was."""
+        """Realise from now on what was left in caches, as it can't be had from there, and say why; whether anything was."""
         if not self._left or self._cached is None:
             return False
         self._cached.give_up()
         self._left.clear()
+        gone = self.gone or SourceGoneError("a cache does not give what it says it has")
+        text = f"{gone}, so what the image needs is realised here, as Nix does it"
+        # of a cache that fails there is one warning
+        self.emit(events.Notice(text) if gone.is_told else events.Warned(text, hint=_HINT_GONE))
         return True
 
     def place_of(self, *paths: str) -> OtherStore | None:

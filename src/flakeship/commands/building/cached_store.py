@@ -62,7 +62,9 @@ class CachedStore:
     _opened: Substitutes | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.files = NarFiles(self._nars, self._infos.__contains__, self.folder / _FOLDER, damaged=_damaged)
+        self.files = NarFiles(
+            self._nars, self._infos.__contains__, self.folder / _FOLDER, damaged=self._damaged
+        )
 
     def take(self, paths: Sequence[str]) -> bool:
         """Take these results if the caches have them, and everything they need that is not here; else return False."""
@@ -173,6 +175,12 @@ class CachedStore:
                 with coming.take(path) if path in coming else self._nar(path) as nar:
                     yield nar
 
+    def _damaged(self, path: str, error: Error) -> SourceGoneError:
+        cached = self._cached.get(path)
+        if cached:
+            return cached.source.damaged(cached.info, error.message)
+        return SourceGoneError(f"{path} can't be read from the store of this machine: {error.message}")
+
     def _whole(self, path: str) -> bytes:
         with self._nar(path) as nar:
             return b"".join(iter(lambda: nar.read(_SMALL), b""))
@@ -220,7 +228,3 @@ def _of_store(path: str) -> Pieces:
         yield from nar_pieces(path)
     except OSError as error:
         raise SourceGoneError(f"{path} can't be read from the store of this machine") from error
-
-
-def _damaged(path: str, error: Error) -> SourceGoneError:
-    return SourceGoneError(f"the NAR of {path} is damaged: {error.message}")

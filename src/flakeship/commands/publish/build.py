@@ -63,12 +63,6 @@ def build(request: Request, plan: Plan, run: Run) -> Iterator[list[Part]]:
         yield from _unless_gone(wanted, published, request, plan, run)
     yield from _unless_gone(wanted, {}, request, plan, run)
     if request.subject.buildables and run.builder.realise_left():
-        run.emit(
-            events.Warned(
-                "the caches did not give all that they say they have, so what the image needs is realised here, as Nix does it",
-                hint="check the caches, or set `log-level: debug` to see what failed; the image is the same",
-            )
-        )
         yield _parts(wanted, {}, request, plan, run)
 
 
@@ -80,6 +74,7 @@ def _unless_gone(
         parts = _parts(wanted, published, request, plan, run)
     except SourceGoneError as error:
         run.emit(events.Detail(str(error)))
+        run.note_gone(error)
         return
     yield parts
 
@@ -139,7 +134,7 @@ def _or_gone(open_source: OpenSource) -> Iterator[Opened]:
         try:
             opened = scope.enter_context(open_source())
         except Error as error:
-            raise SourceGoneError(error.message) from error
+            raise SourceGoneError(error.message, is_told=True) from error
         yield opened
 
 

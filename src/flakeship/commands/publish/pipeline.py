@@ -31,5 +31,6 @@ def publish(request: Request, run: Run, *, is_last: bool = False) -> Result:
                         stamped = stamp(opened)
                     return finish(stamped, sent, parts, plan)
             except SourceGoneError as error:
+                run.note_gone(error)
                 run.emit(events.Detail(f"{parts[0].name} has to be had in another way: {error}"))
     raise AssertionError("a layer of what was just built can't be gone")
