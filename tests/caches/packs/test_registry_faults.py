@@ -7,7 +7,7 @@ import itertools
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -396,3 +396,41 @@ def test_a_redirect_is_remembered_and_renewed(
         assert first + second + third == (registry.blob(name, pack) or b"")[:3500]
         assert len([entry for entry in proxy.of("GET", pack) if entry.status == 307]) == 2
         blocks.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/blobs/uploads/"), ("PUT", "/blobs/uploads/"), ("PUT", "/manifests/"), ("GET", "/blobs/")],
+)
+def test_a_token_that_expires_in_the_middle_is_renewed(
+    scene: Scene,
+    token_registry: Registry,
+    proxy_to: Callable[[str], FaultProxy],
+    *,
+    method: str,
+    path: str,
+) -> None:
+    """A build may take longer than a token lives: the registry answers 401 to one it has taken before."""
+    tokens, proxy, name = (
+        token_registry.tokens,
+        proxy_to(token_registry.host),
+        token_registry.new_repository(),
+    )
+    assert tokens
+    challenge = f'Bearer realm="http://{tokens.host}/token",service="fixture-registry",scope="repository:{name}:pull,push,delete"'
+    repository = scene.registry(
+        proxy.host, name, login=Credentials(token_registry.username, token_registry.password)
+    )
+    assert scene.write(repository, PATHS)
+    before = len(tokens.requests)
+    proxy.fail_next(
+        method,
+        path,
+        status=401,
+        headers={"WWW-Authenticate": challenge, "Content-Type": "application/json"},
+        body=b'{"errors":[{"code":"UNAUTHORIZED","message":"token is expired"}]}',
+    )
+    assert scene.write(repository, MORE)
+    assert holds(scene.cache(repository), {**PATHS, **MORE}) == [*PATHS, *MORE]
+    assert len(tokens.requests) == before + 1
+    assert not scene.warnings
