@@ -119,6 +119,16 @@ def test_who_does_not_trust_us_is_named_with_what_to_do(nix: Nix, said: str) -> 
     assert "trusted-users" in error.hint
 
 
+def test_a_builder_whose_store_is_in_another_folder_is_named(nix: Nix) -> None:
+    log = Log(ignore)
+    log.machines[FAILS] = "ssh-ng://b1"
+    said = "error: path '/nix/store/6138xpgg82k7bkk6bxcmnqhca4yzk5iz-source' is not in the Nix store"
+    for text in (said, f"error: builder for '{FAILS}' failed with exit code 1"):
+        log._logged(text, 0)
+    error = explain_failure(Failure(nix, INSTALLABLE, 1, log))
+    assert error.message.startswith("the builder b1 keeps its store in another folder than /nix/store")
+
+
 def test_a_warning_that_nobody_builds_it_is_no_error(nix: Nix) -> None:
     """Nix 2.8 prints it also where this machine builds."""
     log = Log(ignore)
@@ -138,3 +148,40 @@ def test_a_warning_that_nobody_builds_it_is_no_error(nix: Nix) -> None:
 )  # fmt: skip
 def test_what_would_be_built_is_read(text: str, count: int) -> None:
     assert planned(text) == (FAILS,) * count
+
+
+_ON_B1 = f"error: build of '{FAILS}' on 'ssh-ng://b1' failed: "
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (
+            f"error: a 'x86_64-linux' with features {{}} is required to build '{FAILS}', but I am a 'aarch64-linux' with features {{kvm}}",
+            "does not build fails, which is for x86_64-linux: that machine is aarch64-linux",
+        ),
+        (
+            f"error: a 'x86_64-linux' with features {{kvm}} is required to build '{FAILS}', but I am a 'x86_64-linux' with features {{}}",
+            "that machine lacks features that are asked for",
+        ),
+        (_UNABLE["2.8"], "builds nothing itself: `max-jobs` is 0 there"),
+        ("error: the group 'x' specified in 'build-users-group' does not exist", "does not build fails: the group 'x' specified"),
+    ],
+)  # fmt: skip
+def test_a_builder_that_does_not_build_what_it_was_given_says_why(nix: Nix, why: str, words: str) -> None:
+    """Nix makes an exit code 1 of it, as if a build had failed."""
+    error = explained(nix, _ON_B1 + why, f"error: builder for '{FAILS}' failed with exit code 1")
+    assert error.message.startswith("the builder b1 ")
+    assert words in error.message
+
+
+def test_a_build_that_failed_on_a_builder_is_a_build_that_failed(nix: Nix) -> None:
+    said = f"error: builder for '{FAILS}' failed with exit code 3"
+    error = explained(nix, _ON_B1 + said, f"error: builder for '{FAILS}' failed with exit code 3")
+    assert error.message == "building fails failed: its builder exited with code 3"
+
+
+def test_a_far_store_that_builds_nothing_is_told_of_its_own_settings(nix: Nix) -> None:
+    error = explained(nix.building_in("ssh-ng://b1"), _UNABLE["2.8"])
+    assert "the machine of `store` builds nothing (`max-jobs` is 0 there)" in error.message
+    assert "there" in error.hint

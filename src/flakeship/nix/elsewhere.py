@@ -10,6 +10,7 @@ from flakeship.errors import BuildError, Error, NotAllowedError
 from flakeship.nix.cause import Cause
 from flakeship.nix.failure import Failure
 from flakeship.nix.ssh_failure import quoted, ssh_failure
+from flakeship.store_paths import name_of_derivation
 
 NOT_TRUSTED: Final = (
     r"you are not privileged to build|cannot add path '[^'\n]+' because it lacks a (?:valid )?signature"
@@ -52,6 +53,18 @@ def _not_trusted(failure: Failure, _: re.Match[str]) -> Error | None:
     if not stores:
         return None
     return not_trusted(f"the builder {min(stores).partition('://')[2]}", failure.end)
+
+
+def _in_another_folder(failure: Failure, _: re.Match[str]) -> Error | None:
+    stores = {store for drv, store in failure.log.machines.items() if drv in failure.said}
+    if not stores:
+        return None
+    return BuildError(
+        f"the builder {min(stores).partition('://')[2]} keeps its store in another folder than /nix/store, so it builds nothing of ours",
+        hint="leave it out of `builders`, or give it a Nix whose paths begin with /nix/store; where its files lie does not matter "
+        "(`HOST?remote-store=local?root=/data`)",
+        detail=failure.end,
+    )
 
 
 def _system(failure: Failure, found: re.Match[str]) -> Error:
@@ -136,6 +149,12 @@ def _unreachable(failure: Failure, found: re.Match[str]) -> Error:
 
 
 def _nobody(failure: Failure, _: re.Match[str]) -> Error:
+    if failure.nix.store:
+        return BuildError(
+            f"nobody may build {failure.installable}: the machine of `store` builds nothing (`max-jobs` is 0 there), and has no builder for it",
+            hint="take `max-jobs = 0` out of nix.conf there, or name a builder in it",
+            detail=failure.end,
+        )
     return BuildError(
         f"nobody may build {failure.installable}: this machine builds nothing (`max-jobs` is 0), and no builder is named",
         hint="name a machine in `builders`, or take `max-jobs = 0` out of nix-config and nix.conf",
@@ -143,7 +162,56 @@ def _nobody(failure: Failure, _: re.Match[str]) -> Error:
     )
 
 
-TRUST_CAUSES: Final = (Cause(NOT_TRUSTED, _not_trusted),)
+def _refused_there(failure: Failure, found: re.Match[str]) -> Error | None:
+    """A builder that was given something and would not build it; None where it did build, and the build failed."""
+    machine, name = found["store"].partition("://")[2].partition("?")[0], name_of_derivation(found["drv"])
+    why = found["why"].strip()
+    system = re.match(
+        r"a '(?P<wanted>[^']+)' with features \{[^}]*\} is required .* I am a '(?P<have>[^']+)'", why
+    )
+    system = system or re.search(
+        r"Required system: '(?P<wanted>[^']+)'.*?Current system: '(?P<have>[^']+)'", found["rest"], re.DOTALL
+    )
+    if system:
+        there = (
+            f"is {system['have']}"
+            if system["have"] != system["wanted"]
+            else "lacks features that are asked for"
+        )
+        return BuildError(
+            f"the builder {machine} does not build {name}, which is for {system['wanted']}: that machine {there}",
+            hint="correct its systems and features (fields 2 and 6 of its line in `builders`), or set `system-features` or `extra-platforms` in "
+            "nix.conf there",
+            detail=failure.end,
+        )
+    if re.search(NOT_HERE, why):
+        return BuildError(
+            f"the builder {machine} builds nothing itself: `max-jobs` is 0 there",
+            hint="take `max-jobs = 0` out of nix.conf there, or leave the machine out of `builders`",
+            detail=failure.end,
+        )
+    if re.search(
+        r"^builder for '|failed with exit code|timed out after|dependencies of derivation|hash mismatch", why
+    ):
+        return None
+    return BuildError(
+        f"the builder {machine} does not build {name}: {why}",
+        hint="correct that on the machine, or leave it out of `builders`",
+        detail=failure.end,
+    )
+
+
+TRUST_CAUSES: Final = (
+    Cause(NOT_TRUSTED, _not_trusted),
+    Cause(
+        r"path '/nix/store/[^'\n]+' is not (?:in the Nix store|a store path)|'/nix/store/[^'\n]+' not in store",
+        _in_another_folder,
+    ),
+    Cause(
+        r"build of '(?P<drv>/nix/store/[^'\n]+\.drv)[^'\n]*' on '(?P<store>[^'\n]+)' failed: (?:error: )?(?P<why>\S[^\n]*)(?P<rest>.*)",
+        _refused_there,
+    ),
+)
 """They stand before a builder that failed, which Nix makes of them."""
 
 CAUSES: Final = (
