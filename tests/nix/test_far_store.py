@@ -214,6 +214,18 @@ def test_paths_are_kept_while_they_are_read(
         read(opened(), infos)
 
 
+def test_what_is_not_built_yet_is_kept_from_its_first_moment_on(
+    environ: Mapping[str, str], add: Callable[[str, bytes], str], opened: Open
+) -> None:
+    """Or a collector that runs there takes the result of a build before anybody asks for it."""
+    path = add("early", b"x")
+    delete = ["nix-store", "--delete", path]
+    subprocess.run(delete, env=environ, check=True, capture_output=True)
+    opened().keep([path])
+    assert add("early", b"x") == path
+    assert subprocess.run(delete, env=environ, check=False, capture_output=True).returncode != 0
+
+
 def test_a_store_in_another_folder(opened: Open) -> None:
     with pytest.raises(UsageError, match="lies in another folder than /nix/store"):
         opened(NIX_STORE_DIR="/data/nix/store", NIX_REMOTE="").check()

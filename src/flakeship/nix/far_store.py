@@ -74,6 +74,11 @@ class FarStore:
         """The version of Nix there, `2.26.3`; empty before it is asked, and where it is older than 2.15."""
         return self._link.connection.answers.release if self._link.connection else ""
 
+    def keep(self, paths: Sequence[str]) -> None:
+        """Let the garbage collector there keep paths from now on, also such as are not built yet, as long as there is a connection."""
+        with self._lock:
+            self._hold(paths)
+
     def closure(self, roots: Sequence[str]) -> tuple[PathInfo, ...]:
         """Return the paths and all that they need at run time, in the order of `nix.closure.closure`.
 

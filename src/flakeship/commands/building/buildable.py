@@ -28,7 +28,10 @@ class Buildable:
 
     def build(self) -> BuildOutput:
         """Build it under the caches of the run. BuildError and ResourceError as `Builder.build`."""
-        return self.builder.build(self.installable, self.described())
+        described = self.described()
+        if self.builder.far and (known := described or self._description):
+            self.builder.far.keep(known.paths)
+        return self.builder.build(self.installable, described)
 
     def obtain(self) -> BuildOutput:
         """As `build`, but what caches have with all that it needs is left there: `Builder.place_of` reads it."""

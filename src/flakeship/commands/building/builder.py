@@ -146,6 +146,8 @@ class Builder:
             plan = self._cache_plan
             with self.building():
                 described = _described_together(self.evaluating, tuple(new.values()))
+                if self.far:
+                    self.far.keep([path for each in described.values() for path in each.paths])
                 made = build_together(
                     self._to_build_with(tuple(new), lambda nix: words_together(nix, described)),
                     described,

@@ -148,6 +148,11 @@ class FarPlace:
         release = f" (Nix {self.store.release})" if self.store.release else ""
         return f"everything is built and kept on {self.machine}{release}, in a sandbox as it is set up there"
 
+    def keep(self, paths: Sequence[str]) -> None:
+        """Let the garbage collector there keep what is about to be built: it may run between the build and what reads the result."""
+        self.check()
+        self.store.keep(paths)
+
     def closure(self, root: str) -> tuple[PathInfo, ...]:
         """Return `root` and all that it needs at run time, in the order of `nix.closure`."""
         found = self.store.closure((root,))
