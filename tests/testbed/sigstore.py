@@ -49,11 +49,14 @@ def _b64(data: bytes) -> str:
 @dataclass(slots=True)
 class Sigstore:
     """`asked` are the paths that were asked, `answers` what a path is answered in place of the right thing: a status and a text, or a
-    number of seconds to be silent for.
+    number of seconds to be silent for. A certificate is for `usages`, and the log
+    takes note of its signature `late` by so many seconds: it lasts ten minutes.
     """
 
     identity: str = IDENTITY
     issuer: str = ISSUER
+    late: int = 0
+    usages: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.CODE_SIGNING,)
     asked: list[str] = field(default_factory=list)
     answers: dict[str, tuple[int, str] | float] = field(default_factory=dict)
     _ca: ec.EllipticCurvePrivateKey = field(default_factory=_new_key)
@@ -236,7 +239,7 @@ class Sigstore:
         builder = (
             self._builder(x509.Name([]), key, dt.timedelta(minutes=10))
             .add_extension(_usage(), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(self.usages), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._ca.public_key()), critical=False
@@ -295,7 +298,7 @@ class Sigstore:
         self._entries += 1
         entry: dict[str, Any] = {
             "body": _b64(body),
-            "integratedTime": int(time.time()),
+            "integratedTime": int(time.time()) + self.late,
             "logID": log.hex(),
             "logIndex": 0,
         }

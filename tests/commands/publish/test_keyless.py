@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from pytest_mock import MockerFixture
 
 from flakeship import errors, events
@@ -106,6 +107,26 @@ def test_what_a_job_signs_is_verified_by_its_identity_and_by_no_other(
         f"{scene.image}@{digest}",
     )
     assert refused.returncode != 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", ["nothing", "expired", "not for code", "another case"])
+def test_a_certificate_that_cosign_does_not_believe_is_not_believed(
+    fault: str, scene: Scene, sigstore: Sigstore, cosign: Cosign
+) -> None:
+    scene.registry.manner = "takes only 1.0"
+    if fault == "expired":
+        sigstore.late = 3600
+    elif fault == "not for code":
+        sigstore.usages = (ExtendedKeyUsageOID.CLIENT_AUTH,)
+    digest = push(scene, sigstore).packed.descriptor.digest
+    identity = IDENTITY.replace("octo", "Octo") if fault == "another case" else IDENTITY
+    (cosign.folder / "root.json").write_text(json.dumps(sigstore.trusted_root))
+    done = cosign(
+        "verify", "--trusted-root", "root.json", f"--certificate-identity={identity}", f"--certificate-oidc-issuer={ISSUER}", f"{scene.image}@{digest}",
+    )  # fmt: skip
+    assert (done.returncode == 0) == (fault == "nothing"), done.stderr
+    assert verdict(scene, identity, ISSUER).verified == (fault == "nothing")
 
 
 def test_a_second_run_tells_the_public_log_nothing(scene: Scene, sigstore: Sigstore) -> None:
