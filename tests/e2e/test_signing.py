@@ -103,7 +103,7 @@ def test_what_cosign_signs_is_ours_to_read_and_to_keep(
     assert manifest
     bundle = Bundle.of(registry.blob(repository, manifest["layers"][0]["digest"]) or b"")
     assert bundle.hint == theirs.hint
-    assert theirs.verifies(bundle.envelope.signatures[0], bundle.envelope.signed)
+    assert theirs.verifies(bundle.envelope.signature, bundle.envelope.signed)
     assert json.loads(bundle.envelope.payload)["predicateType"] == SIGNED
     name = f"{host}/{repository}:1"
     again = publish("--source", "layout", "--tags", name, FLAKESHIP_SIGNING_KEY=pem(P256))
@@ -134,7 +134,7 @@ def test_a_changed_byte_fails_verification(
     manifest = registry.manifest(repository, (listed or {})["manifests"][0]["digest"])
     bundle = Bundle.of(registry.blob(repository, (manifest or {})["layers"][0]["digest"]) or b"")
     key = VerifyingKey.parse((cosign.folder / "cosign.pub").read_text())
-    signed, signature = bundle.envelope.signed, bundle.envelope.signatures[0]
+    signed, signature = bundle.envelope.signed, bundle.envelope.signature
     assert key.verifies(signature, signed)
     for place in range(len(signed)):
         changed = signed[:place] + bytes([signed[place] ^ 1]) + signed[place + 1 :]

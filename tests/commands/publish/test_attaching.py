@@ -181,7 +181,7 @@ def test_both_forms_of_a_signature_are_there_and_are_the_keys(scene: Scene) -> N
     bundle = Bundle.of(scene.data_of(entry["digest"]))
     assert bundle.hint == PUBLIC.hint
     assert json.loads(bundle.envelope.payload)["subject"] == [{"digest": {"sha256": digest[7:]}}]
-    assert [PUBLIC.verifies(each, bundle.envelope.signed) for each in bundle.envelope.signatures] == [True]
+    assert PUBLIC.verifies(bundle.envelope.signature, bundle.envelope.signed)
     old = scene.registry.manifest(scene.repository, f"{fallback_tag(digest)}.sig")
     assert old
     assert SIGNATURE in old["layers"][0]["annotations"]
@@ -308,7 +308,7 @@ def test_an_sbom_that_another_key_signed_is_not_taken_for_signed(scene: Scene) -
         for entry in scene.listed(digest)
         if entry.get("annotations", {}).get(PREDICATE) == CYCLONEDX_BOM
     ]
-    by = [PUBLIC.verifies(each.envelope.signatures[0], each.envelope.signed) for each in bundles]
+    by = [PUBLIC.verifies(each.envelope.signature, each.envelope.signed) for each in bundles]
     assert by == [False, True]
     assert scene.written(lambda: scene.push(once)) == []
 
