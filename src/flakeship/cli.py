@@ -263,11 +263,14 @@ def _spelled(argv: Sequence[str], text: str) -> str:
 
 def _tell(error: Error, argv: Sequence[str]) -> None:
     from flakeship.ci.platforms import current_platform, hand_over_failure, shipped_folders, summarise
+    from flakeship.outside.mounted import unmounted_hint
     from flakeship.report.markdown import failure_markdown
     from flakeship.settings.spelling import as_written
 
     platform = current_platform(os.environ)
-    hint = error.hint or error.usual_hint
+    hint = "; ".join(
+        filter(None, (error.hint or error.usual_hint, unmounted_hint(error.__cause__, os.environ)))
+    )
     message, hint = (as_written(each, argv, os.environ) for each in (error.message, hint))
     error.message, error.hint, error.detail = map(redacted, (message, hint, error.detail))
     with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ import pytest
 
 from flakeship import events
 from flakeship.commands.publish.volumes import warn_of_no_volume
-from flakeship.outside.mounted import on_no_volume
+from flakeship.outside.mounted import on_no_volume, unmounted_hint
 
 MOUNTS = r"""
 1 2 0:50 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/a:/b
@@ -53,3 +53,21 @@ def test_it_is_warned_of(place: str, environ: dict[str, str], told: bool, tmp_pa
 def test_the_mounts_of_this_machine_are_read() -> None:
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
     assert not on_no_volume(Path("/proc/self"), mounts)
+
+
+@pytest.mark.parametrize(
+    ("error", "environ", "told"),
+    [
+        (FileNotFoundError(2, "No such file", "/home/me/x.tar"), {"container": "docker"}, True),
+        (FileNotFoundError(2, "No such file", "/app/x.tar"), {"container": "docker"}, False),
+        (FileNotFoundError(2, "No such file", "/home/me/x.tar"), {}, False),
+        (FileNotFoundError(2, "No such file", "nix"), {"container": "docker"}, False),
+        (PermissionError(13, "Permission denied", "/home/me/x.tar"), {"container": "docker"}, False),
+        (None, {"container": "docker"}, False),
+    ],
+)
+def test_a_file_that_the_container_does_not_see_is_to_be_mounted(
+    tmp_path: Path, error: OSError | None, environ: dict[str, str], told: bool
+) -> None:
+    (tmp_path / "mountinfo").write_text(MOUNTS)
+    assert bool(unmounted_hint(error, environ, mounts=tmp_path / "mountinfo")) == told

@@ -15,6 +15,8 @@ MOUNT_ALL: Final = (
 )
 """The hint where a folder below the top was mounted."""
 
+MOUNTS: Final = Path("/proc/self/mountinfo")
+
 _POINT: Final = 4
 """The place of the mount point in a line of mountinfo."""
 
@@ -53,6 +55,27 @@ def on_no_volume(path: Path, mounts: str) -> bool:
         if len(each) > _POINT
     )
     return not any(point != "/" and path.is_relative_to(point) for point in points)
+
+
+def unmounted_hint(error: BaseException | None, environ: Mapping[str, str], *, mounts: Path = MOUNTS) -> str:
+    """The hint where a file is not found that the machine may have, and its container does not see; empty for any other error.
+
+    A name without a slash is that of a program.
+    """
+    if not isinstance(error, FileNotFoundError) or not in_container(environ):
+        return ""
+    if not isinstance(error.filename, str) or "/" not in error.filename:
+        return ""
+    try:
+        told = mounts.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
+    path = Path(os.path.realpath(error.filename))
+    return (
+        "if your machine has it, mount its folder into the container: `docker run -v FOLDER:FOLDER …`"
+        if on_no_volume(path, told)
+        else ""
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
 
 from flakeship import events
-from flakeship.outside.mounted import in_container, on_no_volume
-
-_MOUNTS: Final = Path("/proc/self/mountinfo")
+from flakeship.outside.mounted import MOUNTS, in_container, on_no_volume
 
 
 def warn_of_no_volume(
-    places: Iterable[Path], environ: Mapping[str, str], emit: events.Emit, *, mounts: Path = _MOUNTS
+    places: Iterable[Path], environ: Mapping[str, str], emit: events.Emit, *, mounts: Path = MOUNTS
 ) -> None:
     """Warn of each file and folder that this container does not share with its host. Nothing outside of a container."""
     # docs/decisions.md#a-file-on-no-volume-is-warned-of
