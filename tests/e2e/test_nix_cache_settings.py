@@ -43,7 +43,7 @@ def test_a_setting_of_nix(
         own = 'nixConfig.extra-substituters = [ "http://127.0.0.1:9/" ];'
         file.write_text(file.read_text().replace("{", f"{{ {own}", 1))
     cache = tmp_path / "cache"
-    flags = (
+    flags: tuple[str, ...] = (
         "--flake",
         "path:.#hello",
         "--to",
