@@ -37,6 +37,7 @@ _COUNTED_TRIES: Final = 2
 _WHOLE: Final = 4 * 1024 * 1024
 """Bytes of a pack that is sent in the request that ends its session: at the end of a run, round trips are waited for."""
 
+_PAGE: Final = "check what stands between this machine and the registry: a proxy or a page to log in answers in its place"
 _MISSING: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
 _NO_SUCH_NAME: Final = frozenset({"NAME_INVALID", "NAME_UNKNOWN"})
 _REFUSED: Final = frozenset({400, 404, 405, 415, 501})
@@ -91,7 +92,9 @@ class RegistryRepository:
         if found and not _is_object(
             found.data
         ):  # a registry takes no such manifest, so that no root is damaged
-            raise UnreachableError(f"{self.name}:{tag} was answered with something else than a manifest")
+            raise UnreachableError(
+                f"{self.name}:{tag} was answered with something else than a manifest", hint=_PAGE
+            )
         return found
 
     def named(self, tag: str) -> Digest | None:

@@ -115,7 +115,10 @@ class RootWriter:
             if now == digest:
                 return StoredRoot(self._tag, digest, decode_manifest(manifest), whole), own
         if not overtaken:
-            raise UnreachableError(f"{self._repository.name} does not have what it answered that it took")
+            raise UnreachableError(
+                f"{self._repository.name} does not have what it answered that it took",
+                hint="check what stands between this machine and the registry, and run again",
+            )
         raise ResourceError(
             "other runs write the same root again and again",
             hint="give runs that run at once other refs or attributes",
