@@ -127,9 +127,8 @@ class Installable:
                 f"flake: {text} is a store path, which is built already", hint=f"write `source: {text}`"
             )
         flake, mark, fragment = text.partition("#")
-        if (
-            mark and not fragment.strip()
-        ):  # Nix would take the default package, and CI means one whose variable is not set
+        # Nix would take the default package, and a job of CI means one whose variable is not set.
+        if mark and not fragment.strip():
             raise UsageError(
                 f"flake: {text!r} names no attribute behind the `#` (an unset variable?)",
                 hint=f"write `{flake or '.'}` for the default package, or `{flake or '.'}#image`",
