@@ -148,6 +148,8 @@ def _run(invocation: arguments.Invocation, tags: TagRecord, argv: Sequence[str])
 
         for warning in invocation.warnings:
             log(events.Warned(warning))
+        for notice in invocation.notices:
+            log(events.Notice(notice))
         runtime = Runtime(
             environ=dict(os.environ),
             cwd=_cwd(),

@@ -35,6 +35,12 @@ def metadata(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     return run
 
 
+def test_a_flag_that_a_later_one_replaces_is_told_to_the_user(metadata: Command) -> None:
+    code, _, told = metadata("--auto-labels=true", "--auto-labels=false", "--tags=a/b:c", environ={})
+    assert code == 0
+    assert "note: --auto-labels is given twice: 'false' counts, 'true' does not" in told
+
+
 TAG = events.gitlab("tag v1.2.3") or {}
 
 BAD = [

@@ -118,6 +118,12 @@ def test_every_signal_of_linux_may_stop_a_container(name: str) -> None:
     assert read(stop_signal=name).stop_signal == name.upper()
 
 
+def test_a_variable_with_several_values_is_told() -> None:
+    heard: list[events.Event] = []
+    overrides_of(Settings(env=("A=1", "B=1", "A=2", "B=1", "-A")), heard.append)
+    assert heard == [events.Notice("env: A has several values, of which the last is taken")]
+
+
 @pytest.mark.parametrize(
     ("said", "wanted", "notices"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -39,11 +40,16 @@ def overrides_of(settings: Settings, emit: events.Emit = events.ignore) -> Overr
                 "set `media-types: docker` for engines that only look there, or leave `healthcheck` out",
             )
         )
+    env = tuple(map(_variable, settings.env))
+    values = Counter(name for name, _ in dict.fromkeys(env))
+    for name in values:
+        if values[name] > 1:
+            emit(events.Notice(f"env: {name} has several values, of which the last is taken"))
     override, chosen = settings.override_platform, platforms_of(settings.platforms)
     return Overrides(
         entrypoint=_command("entrypoint", settings.entrypoint),
         cmd=_command("cmd", settings.cmd),
-        env=tuple(map(_variable, settings.env)),
+        env=env,
         user=_matching("user", settings.user, _USER, "write a name or number, or USER:GROUP"),
         workdir=_absolute("workdir", settings.workdir),
         ports=tuple(port for text in settings.expose for port in _ports(text)),
