@@ -54,11 +54,13 @@ def test_docker_runs_what_was_loaded_with_its_overrides(run: Run, archive: str, 
         done = run(
             *("--source", archive, "--to", f"docker-daemon:{name}"),
             *("--entrypoint", '["/bin/hello"]', "--cmd", "[]", "--env", "GREETING=hi", "--user", "1000:1000"),
-            *("--workdir", "/etc", "--expose", "8080", "--stop-signal", "SIGINT"),
+            *("--workdir", "/etc", "--expose", "8080", "--stop-signal", "SIGINT", "--annotations", "a=b"),
             DOCKER_HOST=dockerd.host,
         )
         assert done.returncode == 0, done.stderr.decode()
         assert done.stdout.decode() == f"docker-daemon:{name}\n"
+        keeps_manifests = "containerd" in dockerd("info", "--format", "{{.DriverStatus}}")
+        assert (b"annotations are lost at docker-daemon" in done.stderr) != keeps_manifests
         assert dockerd("run", "--rm", "--network", "none", name) == "Hello, world!\n"
         (found,) = json.loads(dockerd("image", "inspect", name))
         config = found["Config"]

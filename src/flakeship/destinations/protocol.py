@@ -168,6 +168,14 @@ class RunsImages(Protocol):
 
 
 @runtime_checkable
+class LosesAnnotations(Protocol):
+    """The trait of some engines to store an image without its manifest, in which the annotations are."""
+
+    def loses_annotations(self) -> bool:
+        """Tell whether this one does, after `check`."""
+
+
+@runtime_checkable
 class Interruptible(Protocol):
     """The capability to begin at once to undo what is under way, when a run ends before its time."""
 

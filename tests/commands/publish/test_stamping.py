@@ -67,3 +67,12 @@ def test_annotations_that_no_media_type_of_dockers_has_are_told_once() -> None:
     assert "Docker's media types" in warning.text
     evaluation.annotation_pairs = {}
     assert not [*lost_annotations(naming, [], in_index=False, of_docker=True)]
+
+
+def test_annotations_that_an_engine_does_not_keep_are_told_with_its_name() -> None:
+    evaluation = SimpleNamespace(annotations_at_levels=(), annotation_pairs={"a": "1"})
+    naming: Any = SimpleNamespace(evaluation=evaluation)
+    (warning,) = lost_annotations(naming, [], in_index=False, losing=["docker-daemon"])
+    assert "lost at docker-daemon" in warning.text
+    evaluation.annotation_pairs = {}
+    assert not [*lost_annotations(naming, [], in_index=False, losing=["docker-daemon"])]

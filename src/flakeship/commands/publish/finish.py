@@ -17,6 +17,7 @@ from flakeship.commands.set_names import set_names
 from flakeship.destinations.protocol import (
     BlobsUnknownError,
     Destination,
+    LosesAnnotations,
     Prepared,
     Published,
     RunsImages,
@@ -84,7 +85,14 @@ def _check(stamped: Stamped, sent: SentLayers, parts: Sequence[Part], plan: Plan
         _check_tags(stamped, parts, plan)
     if not plan.by_digest:  # else `merge` makes an index of this image and others
         in_index, of_docker = stamped.annotations is not None, plan.packing.family.name == "docker"
-        for warning in lost_annotations(plan.naming, stamped.images, in_index=in_index, of_docker=of_docker):
+        losing = [
+            place.name
+            for place in plan.places
+            if isinstance(place, LosesAnnotations) and place.loses_annotations()
+        ]
+        for warning in lost_annotations(
+            plan.naming, stamped.images, in_index=in_index, of_docker=of_docker, losing=losing
+        ):
             plan.packing.emit(warning)
 
 

@@ -85,9 +85,17 @@ def _annotations(metadata: Metadata, level: Level, platform: Platform | None) ->
 
 
 def lost_annotations(
-    naming: Naming, images: Sequence[Image], *, in_index: bool, of_docker: bool = False
+    naming: Naming,
+    images: Sequence[Image],
+    *,
+    in_index: bool,
+    of_docker: bool = False,
+    losing: Sequence[str] = (),
 ) -> Iterator[events.Warned]:
-    """Warn of annotations that have no place: those of an index that is not made, or of a platform that is not there."""
+    """Warn of annotations that have no place: those of an index that is not made, or of a platform that is not there.
+
+    `losing` are the destinations that keep no annotations.
+    """
     wanted = naming.evaluation.annotations_at_levels
     if of_docker and (wanted or naming.evaluation.annotation_pairs):
         yield events.Warned(
@@ -95,6 +103,11 @@ def lost_annotations(
             "leave `media-types: docker` out, or use `labels`",
         )
         return
+    if losing and (wanted or naming.evaluation.annotation_pairs):
+        yield events.Warned(
+            f"annotations are lost at {', '.join(losing)}, for this engine stores no manifest",
+            "use `labels`, which are in the config; or let the engine use containerd's image store",
+        )
     kept = {each.key for each in wanted if "manifest" in each.levels and each.platform is None}
     if not in_index and (
         of_index := dict.fromkeys(

@@ -70,6 +70,10 @@ class EngineDestination:
         """The platform of the engine, which may run on another machine than this one."""
         return Platform.of(*self._api.platform())
 
+    def loses_annotations(self) -> bool:
+        """True for docker's classic image store, which keeps the config and the layers; containerd's keeps the manifest too."""
+        return self._classic
+
     def take(self, layer: PackedLayer, *, certain: bool = True) -> DeliveredBlob:
         """Send the layer, or keep it open if the engine may have it. BlobsUnknownError if it can't be opened."""
         digest = layer.descriptor.digest
