@@ -203,15 +203,14 @@ def _destinations(settings: Settings, run_: Run) -> Iterator[Finding]:
 
 
 def _target(target: Target, request: DestinationRequest, run_: Run) -> Iterator[Finding]:
-    with_credentials = source = ""
+    with_credentials = ""
     options = request.options
     if not isinstance(target, Repository):
         options = replace(options, dry_run=True)  # a folder is looked at, and not begun
     else:
         reference = Reference(target.registry, target.repository)
         found = run_.connections.credentials_for(reference)
-        source = found.source
-        with_credentials = f"with {source}" if found.credentials else "without credentials"
+        with_credentials = f"with {found.source}" if found.credentials else "without credentials"
         yield from _clock(reference, run_)
     try:
         with opened(target, options) as place:
