@@ -58,11 +58,11 @@ def test_the_mounts_of_this_machine_are_read() -> None:
 @pytest.mark.parametrize(
     ("error", "environ", "told"),
     [
-        (FileNotFoundError(2, "No such file", "/home/me/x.tar"), {"container": "docker"}, True),
+        (FileNotFoundError(2, "No such file", "/elsewhere/x.tar"), {"container": "docker"}, True),
         (FileNotFoundError(2, "No such file", "/app/x.tar"), {"container": "docker"}, False),
-        (FileNotFoundError(2, "No such file", "/home/me/x.tar"), {}, False),
+        (FileNotFoundError(2, "No such file", "/elsewhere/x.tar"), {}, False),
         (FileNotFoundError(2, "No such file", "nix"), {"container": "docker"}, False),
-        (PermissionError(13, "Permission denied", "/home/me/x.tar"), {"container": "docker"}, False),
+        (PermissionError(13, "Permission denied", "/elsewhere/x.tar"), {"container": "docker"}, False),
         (None, {"container": "docker"}, False),
     ],
 )

@@ -213,14 +213,14 @@ def test_what_an_image_holds_is_no_markup(ship: Ship, api: CommentApi) -> None:
 @pytest.mark.parametrize(
     ("event", "more", "api_says", "line"),
     [
-        ("branch main", {}, {}, "note: `pr-comment`: no comment is written: this run is not for a pull request, but for the event push"),
-        ("pr 7 to main", {"FLAKESHIP_GITHUB_TOKEN": ""}, {}, "note: `pr-comment`: no comment is written: there is no token; set `github-token: ${{ github.token }}`"),
+        ("branch main", {}, {}, "note: FLAKESHIP_PR_COMMENT: no comment is written: this run is not for a pull request, but for the event push"),
+        ("pr 7 to main", {"FLAKESHIP_GITHUB_TOKEN": ""}, {}, "note: FLAKESHIP_PR_COMMENT: no comment is written: there is no token; set `github-token: ${{ github.token }}`"),
         ("pr 7 to main", {"FLAKESHIP_GITHUB_TOKEN": "wrong"}, {}, "the API answered 401 to list the comments: Bad credentials"),
         ("pr 7 to main", {}, {"may_write": False}, "the API answered 403 to write a comment: Resource not accessible by integration"),
         ("pr 7 to main", {}, {"answers": {"GET": (200, {"a": 1})}}, "the API answered 200 to list the comments: what came is not a list"),
         ("pr 7 to main", {}, {"answers": {"POST": (500, None)}}, "the API answered 500 to write a comment"),
         ("pr 7 to main", {}, {"answers": {"GET": (403, {"message": "You have exceeded a secondary rate limit"})}}, "the token has asked too often"),
-        ("pr 7 to main", {"FLAKESHIP_DRY_RUN": "true"}, {}, "note: `pr-comment`: no comment is written: `dry-run` sends nothing"),
+        ("pr 7 to main", {"FLAKESHIP_DRY_RUN": "true"}, {}, "note: FLAKESHIP_PR_COMMENT: no comment is written: FLAKESHIP_DRY_RUN sends nothing"),
         ("pr 7 to main", {"GITHUB_API_URL": "http://ghe.example/api/v3"}, {}, "http://ghe.example would get the token without TLS"),
         ("pr 7 to main", {"GITHUB_API_URL": "http://127.0.0.1:1"}, {}, "no comment is written: "),
     ],
@@ -246,7 +246,7 @@ def test_a_fork_is_told_and_not_failed(ship: Ship, api: CommentApi, tmp_path: Pa
     fork.write_text(json.dumps(payload))
     log = ship(BASE, "pr 7 to main", GITHUB_EVENT_PATH=str(fork))
     assert "a pull request from a fork gets a token that may only read" in log
-    assert "warning: `pr-comment`" not in log
+    assert "warning: FLAKESHIP_PR_COMMENT" not in log
 
 
 def test_on_another_platform_no_comment_is_written(ship: Ship, api: CommentApi, tmp_path: Path) -> None:
