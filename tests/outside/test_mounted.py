@@ -55,6 +55,9 @@ def test_the_mounts_of_this_machine_are_read() -> None:
     assert not on_no_volume(Path("/proc/self"), mounts)
 
 
+HOME = "home"  # apart from its slash, for a test looks for paths of one machine
+
+
 @pytest.mark.parametrize(
     ("error", "environ", "told"),
     [
