@@ -43,16 +43,22 @@ def test_an_empty_secret_is_told(inputs: dict[str, object], told: str) -> None:
     assert "canary" not in str(events)
 
 
-@pytest.mark.parametrize("given", [{}, {"FLAKESHIP_USERNAME": "me", "FLAKESHIP_PASSWORD": "wrong"}])
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({}, "`--username`"),
+        ({"FLAKESHIP_USERNAME": "me", "FLAKESHIP_PASSWORD": "wrong"}, "FLAKESHIP_USERNAME"),
+    ],
+)
 def test_in_a_workflow_the_name_of_the_secret_is_doubted_first(
-    basic_registry: MemoryRegistry, tmp_path: Path, given: dict[str, str]
+    basic_registry: MemoryRegistry, tmp_path: Path, given: dict[str, str], name: str
 ) -> None:
     jobs = Jobs(basic_registry, tmp_path, basic_registry.new_repository())
     layout = Layout()
     layout.listing(layout.image("a")).folder(tmp_path / "layout")
     said = jobs.flakeship("publish", "--source", "layout", "--tags", f"{jobs.image}:1", **given)
     assert said.code == 5
-    assert "check the names of the secrets or variables behind `--username` and" in said.log
+    assert f"check the names of the secrets or variables behind {name} and" in said.log
     on_a_laptop = {**given, "GITHUB_ACTIONS": ""}
     said = jobs.flakeship("publish", "--source", "layout", "--tags", f"{jobs.image}:1", **on_a_laptop)
     assert "docker login" in said.log
