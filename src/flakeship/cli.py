@@ -244,13 +244,16 @@ def _unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _as_written(onward: Emit, argv: Sequence[str]) -> Emit:
-    """Return an `Emit` that passes texts for the user on with the names of inputs as the user wrote them."""
+    """Return an `Emit` that passes texts for the user on with the names of inputs as the user wrote them.
+
+    What was not pushed stays as it is: the page of the job and the metadata file have the same line.
+    """
     from flakeship import events
 
     def emit(event: Event) -> None:
         if isinstance(event, events.Warned):
             event = events.Warned(_spelled(argv, event.text), _spelled(argv, event.hint))
-        elif isinstance(event, events.Notice | events.NotPushed):
+        elif isinstance(event, events.Notice):
             event = replace(event, text=_spelled(argv, event.text))
         onward(event)
 

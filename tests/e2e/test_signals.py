@@ -112,11 +112,10 @@ def test_the_third_signal_is_final(start: Start, tmp_path: Path) -> None:
         time.sleep(0.01)
     for each in THREE:  # at once: the program that is waited for is ended in two seconds
         process.send_signal(each)
-    returned, _, _ = ended(process)
+    returned, said, _ = ended(process)
     assert returned in LAST_OF_THREE
-    left = _sessions(str(script))
-    assert left, "the program was waited for"
-    for number in left:
+    assert "cancelled" not in said, "it waited for the program, and told how it ended"
+    for number in _sessions(str(script)):
         with contextlib.suppress(ProcessLookupError):  # a child of it, which ended with it
             os.killpg(number, signal.SIGKILL)
     for folder in (tmp_path / "temporary").iterdir():

@@ -309,7 +309,7 @@ def test_where_no_leg_was_pushed_the_merge_says_so_and_is_no_failure(jobs: Jobs,
     output = tmp_path / "output"
     done = jobs.merge(".", "--platforms", BOTH, GITHUB_OUTPUT=str(output))
     assert done.code == 0, done.log
-    assert f"NOT PUSHED: {jobs.image}:1: no platform was pushed: `--push` is false" in done.log
+    assert f"NOT PUSHED: {jobs.image}:1: no platform was pushed: `push` is false" in done.log
     assert (done.stdout, jobs.puts()) == ("", [])
     assert (outputs(output.read_text())["pushed"], outputs(output.read_text())["digest"]) == ("false", "")
     assert jobs.merge(".", "--platforms", BOTH, "--push", "true").code == 5
