@@ -30,7 +30,7 @@ class Nix:
     """Answers `nix build` with these results, and keeps what it was asked for."""
 
     def __init__(self, *results: dict[str, Any], version: tuple[int, int] = (2, 26)) -> None:
-        self.version, self.release = version, "nix (Nix) test"
+        self.version, self.release, self.store = version, "nix (Nix) test", ""
         self._results = results
         self.asked: list[str] = []
 

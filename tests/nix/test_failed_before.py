@@ -21,7 +21,7 @@ class Cached:
     """A Nix that says of what failed before what `first` is, and the reason where it evaluates anew."""
 
     def __init__(self, first: str, *, cached: bool = True) -> None:
-        self.first, self.may_answer_from_cache = first, cached
+        self.first, self.may_answer_from_cache, self.store = first, cached, ""
         self.emit = ignore
         self.substituters = Substituters()
         self.environ: dict[str, str] = {}
